@@ -1,0 +1,1 @@
+"""What exists: robots, hands, objects and looks as descriptions in code."""

@@ -1,0 +1,1 @@
+"""Demonstrations: grasps, motion, the scripted expert and their storage."""

@@ -1,0 +1,64 @@
+"""The scripted expert: privileged eyes, but hands that move only through the 13-number action."""
+
+from collections import deque
+
+import numpy as np
+
+from datagen.branch import Branch
+from datagen.search import Plan, find_plan
+from envs import spec
+from envs.home import homing_actions
+from envs.interface import GraspEnv, Observation, Policy
+from envs.sim import SimEnv
+
+
+class Expert(Policy):
+    """Plans a grasp in a copy of the physics, carries it out open loop, looks, and tries again if it failed.
+
+    The same scene leads to the same grasp: candidates have a canonical order, and `seed` decides only with which
+    small errors a candidate is tested. `plan` is the latest plan, None before the first or when none was found.
+    """
+
+    name = "expert"
+    privileged = ("simulator",)
+
+    def __init__(self) -> None:
+        self.plan: Plan | None = None
+        self._queue: deque[np.ndarray] = deque()
+        self._env: SimEnv | None = None
+
+    def reset(self, env: GraspEnv, seed: int) -> None:
+        """Begin an attempt in a simulated environment. Raises TypeError for any other, which cannot be branched."""
+        if not isinstance(env.unwrapped, SimEnv):
+            raise TypeError(f"the expert plans in a copy of the simulation and needs a SimEnv; got {type(env).__name__}")
+        self._env = env.unwrapped
+        self._branch = Branch(self._env.scene)
+        self._rng = np.random.default_rng(seed)
+        self._queue.clear()
+        self.plan, self._failed, self._last, self._homed = None, set(), None, True
+
+    def act(self, observation: Observation) -> np.ndarray:
+        """The next action, shape (13,)."""
+        if not self._queue:
+            self._refill(observation)
+        self._last = self._queue.popleft()
+        return self._last
+
+    def _refill(self, observation: Observation) -> None:
+        env = self._env
+        if self._last is not None and self.plan is not None and env.scene.lowest_m(env.data) >= spec.LIFT_HEIGHT_M:
+            self._queue.append(self._last)
+            return
+        if not self._homed:
+            self._failed.add((self.plan.grasp.template, self.plan.grasp.azimuth_deg))
+            self._queue.extend(homing_actions(observation[spec.STATE], env.scene.episode.arm_start_rad))
+            self._homed = True
+            return
+        self._branch.snapshot(env.data, env.servo)
+        self.plan = find_plan(self._branch, env.servo.reference_rad, self._rng, frozenset(self._failed))
+        if self.plan is None:
+            still = observation[spec.STATE].astype(float)
+            self._queue.extend([still] * spec.CONTROL_HZ)
+            return
+        self._queue.extend(self.plan.actions)
+        self._homed = False

@@ -1,0 +1,183 @@
+"""Grasp candidates from geometry, in one canonical order: thumb against fingers, side before slanted before top."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from assets.objects.solids import surface_points
+from assets.objects.types import Piece
+from datagen.branch import Branch
+
+
+@dataclass(frozen=True)
+class Template:
+    """A way to take hold of things, in the words of the station.
+
+    pitch_deg: fingers against the horizontal (negative points down); roll_deg: turn about the fingers, 0 = palm
+    vertical facing left, 90 = palm down; grip_m: where the object lies in the hand: x of its middle, clearance between
+    palm and its near surface, z of its near edge (beyond the opposed thumb); thumb: opening of the thumb's rotation while reaching
+    (0 = fully opposed); height: grasp point between the object's bottom (0) and top (1).
+    """
+
+    name: str
+    pitch_deg: float
+    roll_deg: float
+    grip_m: tuple[float, float, float]
+    thumb: float = 0.1
+    height: float = 0.55
+
+
+@dataclass(frozen=True)
+class Grasp:
+    """One candidate. Poses (4, 4) are of the hand frame in world; openings (6,) as in the action."""
+
+    template: str
+    azimuth_deg: float
+    hand_in_world: np.ndarray
+    pregrasp_in_world: np.ndarray
+    preshape: np.ndarray
+    squeeze: np.ndarray
+
+
+# In order of preference: from the side with the thumb up, slanted, over the top. Clearances and grip points are
+# those that held most often over random objects of the library in a sweep of all parameters.
+TEMPLATES = (
+    Template("side", -15.0, 20.0, (-0.018, 0.004, 0.115)),
+    Template("slant", -30.0, 45.0, (-0.018, 0.004, 0.115)),
+    Template("over", -20.0, 80.0, (-0.018, 0.004, 0.115)),
+    Template("top", -45.0, 80.0, (-0.018, 0.004, 0.110)),
+    Template("steep", -65.0, 60.0, (-0.018, 0.004, 0.110)),
+    Template("low", -15.0, 20.0, (-0.018, 0.004, 0.115), height=0.35),
+    Template("far", -20.0, 30.0, (-0.018, 0.004, 0.125)),
+    Template("near", -30.0, 60.0, (-0.018, 0.004, 0.105)),
+)
+AZIMUTHS_DEG = np.arange(-45.0, 61.0, 15.0)
+FAVOURITE_AZIMUTH_DEG = 15.0
+
+# Weights of the canonical order, all in units of one template's rank.
+AZIMUTH_COST = 1.0 / 30.0  # per degree away from the favourite
+WIDTH_COST = 1.0 / 0.01  # per metre wider than the narrowest way to hold the object
+WIDEST_M, TOO_WIDE_COST = 0.085, 6.0
+RAISE_COST = 1.0 / 0.015  # per metre that the table pushes the hand up
+TABLE_CLEARANCE_M = 0.004
+MAX_RAISE_SHARE = 0.45  # of the object's height; beyond, the fingers would close above it
+
+PALM_HALF_M = 0.016
+SLICE_M = 0.035  # half the breadth of the hand across its fingers
+RETREAT_M = 0.09  # pregrasp: this far back along the fingers ...
+RAISE_M = 0.03  # ... and this far up
+
+
+def hand_rotation(azimuth_deg: float, pitch_deg: float, roll_deg: float) -> np.ndarray:
+    """(3, 3) hand frame in world: fingers at an azimuth (0 = away from the robot, + = to its left) and pitch."""
+    psi, theta, rho = np.radians([azimuth_deg, pitch_deg, roll_deg])
+    fingers = np.array([np.cos(theta) * np.cos(psi), np.cos(theta) * np.sin(psi), np.sin(theta)])
+    left = np.array([-np.sin(psi), np.cos(psi), 0.0])
+    palm = np.cos(rho) * left + np.sin(rho) * np.cross(left, fingers)
+    return np.stack([np.cross(palm, fingers), palm, fingers], axis=1)
+
+
+def place_hand(
+    template: Template, azimuth_deg: float, shape: "Shape", rotation: np.ndarray, position: np.ndarray
+) -> np.ndarray:
+    """Hand pose (4, 4) in world for which the object, at `rotation` (3, 3) and `position` (3,), lies in the grip.
+
+    Only the part of the object between the outer fingers counts: a tall bottle is gripped where the hand is.
+    """
+    axes = hand_rotation(azimuth_deg, template.pitch_deg, template.roll_deg)
+    low, high = shape.bounds(rotation)
+    centre = (low + high) / 2 + position
+    centre[2] = position[2] + low[2] + template.height * (high[2] - low[2])
+    middle = float(axes[:, 0] @ centre)
+    near_y, near_z = shape.near_edges(axes, rotation, position, middle)
+    gx, gap, gz = template.grip_m
+    pose = np.eye(4)
+    pose[:3, :3] = axes
+    pose[:3, 3] = axes @ (middle - gx, near_y - PALM_HALF_M - gap, near_z - gz)
+    return pose
+
+
+class Shape:
+    """The convex pieces of an object as points in its body frame, for questions about slices of it."""
+
+    def __init__(self, pieces: Sequence[Piece]) -> None:
+        self._pieces = [surface_points(piece) for piece in pieces]
+        self._pairs = [np.triu_indices(len(points), k=1) for points in self._pieces]
+
+    def bounds(self, rotation: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Lower and upper corner (3,), (3,) of the turned object's box in world axes, around its body origin."""
+        points = np.concatenate(self._pieces) @ rotation.T
+        return points.min(axis=0), points.max(axis=0)
+
+    def width(self, rotation: np.ndarray, direction: np.ndarray) -> float:
+        """Extent (m) of the whole object along a world direction (3,)."""
+        along = np.concatenate(self._pieces) @ (rotation.T @ direction)
+        return float(along.max() - along.min())
+
+    def near_edges(
+        self, axes: np.ndarray, rotation: np.ndarray, position: np.ndarray, middle: float
+    ) -> tuple[float, float]:
+        """Smallest coordinates along the hand's y and z axes of the slice |x - middle| <= SLICE_M.
+
+        axes: (3, 3) hand axes in world as columns. Each piece is convex, so the extremes of its slice are found among
+        its points inside and among the crossings of the lines between its points with the slice's two planes.
+        """
+        slices = []
+        for points, (first, second) in zip(self._pieces, self._pairs, strict=True):
+            local = (points @ rotation.T + position) @ axes
+            x = local[:, 0] - middle
+            slices.append(local[np.abs(x) <= SLICE_M, 1:])
+            for plane in (-SLICE_M, SLICE_M):
+                a, b = x[first] - plane, x[second] - plane
+                cut = a * b < 0
+                share = (a[cut] / (a[cut] - b[cut]))[:, None]
+                slices.append(local[first[cut], 1:] * (1 - share) + local[second[cut], 1:] * share)
+        inside = np.concatenate(slices)
+        if len(inside) == 0:  # a concave object with nothing at its middle: take all of it
+            inside = np.concatenate([(p @ rotation.T + position) @ axes for p in self._pieces])[:, 1:]
+        near = inside.min(axis=0)
+        return float(near[0]), float(near[1])
+
+
+def pregrasp_of(hand_in_world: np.ndarray, retreat_m: float = RETREAT_M, raise_m: float = RAISE_M) -> np.ndarray:
+    """The pose (4, 4) from which the hand slides into the grasp: back along its fingers and a little higher."""
+    pose = hand_in_world.copy()
+    pose[:3, 3] += -retreat_m * pose[:3, 2] + raise_m * np.array([0.0, 0.0, 1.0])
+    return pose
+
+
+def preshape_of(template: Template) -> np.ndarray:
+    """Openings (6,) while reaching: fingers open, thumb already turned against them."""
+    return np.array([1.0, 1.0, 1.0, 1.0, 1.0, template.thumb])
+
+
+def make_grasp(template: Template, azimuth_deg: float, hand_in_world: np.ndarray) -> Grasp:
+    """A template at a place, with its hand shapes."""
+    preshape = preshape_of(template)
+    squeeze = np.array([0.0, 0.0, 0.0, 0.0, 0.0, template.thumb])
+    return Grasp(template.name, azimuth_deg, hand_in_world, pregrasp_of(hand_in_world), preshape, squeeze)
+
+
+def candidates(branch: Branch) -> list[Grasp]:
+    """Every template at every azimuth for the branch's target, in canonical order.
+
+    The order depends on what a camera could see, the object's shape and place, and on nothing else.
+    """
+    rotation, position = branch.target_pose()
+    shape = Shape(branch.scene.objects[0].pieces)
+    low, high = shape.bounds(rotation)
+    ranked: list[tuple[float, Grasp]] = []
+    for rank, template in enumerate(TEMPLATES):
+        normals = [hand_rotation(a, template.pitch_deg, template.roll_deg)[:, 1] for a in AZIMUTHS_DEG]
+        widths = [shape.width(rotation, normal) for normal in normals]
+        for azimuth, width in zip(AZIMUTHS_DEG, widths, strict=True):
+            pose = place_hand(template, azimuth, shape, rotation, position)
+            raised = branch.raise_over_table(pose, preshape_of(template), TABLE_CLEARANCE_M)
+            if raised > MAX_RAISE_SHARE * (high[2] - low[2]):
+                continue
+            pose[2, 3] += raised
+            cost = rank + AZIMUTH_COST * abs(azimuth - FAVOURITE_AZIMUTH_DEG) + WIDTH_COST * (width - min(widths))
+            cost += RAISE_COST * raised + (TOO_WIDE_COST if width > WIDEST_M else 0.0)
+            ranked.append((cost, make_grasp(template, float(azimuth), pose)))
+    return [grasp for _, grasp in sorted(ranked, key=lambda pair: pair[0])]

@@ -1,0 +1,62 @@
+"""Collects an episode, as it is played, into a demonstration."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from datagen.storage import Demo, DemoFile
+from envs import spec
+from envs.interface import EpisodeResult, Observation
+from envs.rollout import Observer
+from envs.sim import SimEnv
+
+
+class DemoRecorder(Observer):
+    """Writes an episode to a file of demonstrations if it succeeds: its last attempt, with all observations in it.
+
+    Images are among them when the environment renders them (obs_mode "rgb").
+    """
+
+    def __init__(self, file: DemoFile, versions: Mapping[str, str]) -> None:
+        self._file, self._versions = file, versions
+
+    def on_reset(self, env: SimEnv, observation: Observation, info: dict[str, Any]) -> None:
+        """Start over: a demonstration shows the attempt that succeeded, not those before it."""
+        del info  # Unused: privileged readings are no part of a demonstration.
+        self._actions: list[np.ndarray] = []
+        self._rewards: list[float] = []
+        self._dones: list[bool] = []
+        self._observations, self._states = [observation], [env.save_state().physics]
+
+    def on_step(
+        self, env: SimEnv, action: np.ndarray, observation: Observation, reward: float, info: dict[str, Any]
+    ) -> None:
+        """Keep one action, what it earned, and what was seen after it."""
+        self._actions.append(np.array(action, np.float32))
+        self._rewards.append(reward)
+        self._dones.append(bool(info["outcome"]))
+        self._observations.append(observation)
+        self._states.append(env.save_state().physics)
+
+    def on_end(self, env: SimEnv, result: EpisodeResult) -> None:
+        """Write the episode if it succeeded."""
+        if not result.success:
+            return
+        # Rows show what was there before their action, so what followed the last one is left out.
+        observations, states = self._observations[:-1], self._states[:-1]
+        keys = [key for key in observations[0] if key != spec.INSTRUCTION]
+        demo = Demo(
+            suite=result.suite,
+            index=result.index,
+            instruction=result.instruction,
+            success=result.success,
+            actions=np.stack(self._actions),
+            states=np.stack(states),
+            rewards=np.array(self._rewards, np.float32),
+            dones=np.array(self._dones),
+            obs={key: np.stack([seen[key] for seen in observations]) for key in keys},
+            spec=env.scene.episode.as_dict(),
+            versions=self._versions,
+        )
+        self._file.write(demo)

@@ -1,0 +1,164 @@
+"""From the scene to one tested motion: candidates in canonical order, planned, tried out, the first tolerant one taken."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from datagen import grasps, motion
+from datagen.branch import Branch
+from datagen.grasps import Grasp
+from envs import spec
+from envs.control import arm_from_rad
+
+# Phases of a demonstration, one per action.
+REACH, PREGRASP, CLOSE, LIFT = range(4)
+PHASES = ("reach", "pregrasp", "close", "lift")
+
+LEAST_REACH_STEPS = 30
+CLOSE_STEPS, FINGER_STEPS, THUMB_DELAY_STEPS = 12, 6, 3
+LIFT_STEPS, STILL_STEPS = 20, 12
+LIFT_M, LIFT_STRIDE_M = 0.16, 0.02
+APPROACH_SHARES = (0.34, 0.67, 1.0)
+HOVER_M = (0.04, 0.08, 0.12)
+HOVER_BACK = 0.4  # metres back along the fingers per metre up
+PRESHAPED_AT = 0.6  # share of the reach after which the hand has its preshape
+POSTURES_TRIED = 4
+
+# What a trial must show, and with which errors of the target's place it must show it again.
+HOLD_HEIGHT_M, CREEP_M = 0.13, 0.0005
+ERROR_M, ERROR_RAD = 0.01, np.radians(8.0)
+TOLERANCE_TRIALS = 2
+BEGIN_BEFORE_GRASP = 14  # tolerance trials start this many steps before the hand arrives
+MAX_TRIALS = 40
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A motion that has been tried out. actions: (T, 13); phases: (T,) indices into PHASES."""
+
+    grasp: Grasp
+    actions: np.ndarray
+    phases: np.ndarray
+    reach_steps: int
+    tolerant: bool = False
+
+
+def find_plan(
+    branch: Branch, arm_rad: np.ndarray, rng: np.random.Generator, avoid: frozenset[tuple[str, float]] = frozenset()
+) -> Plan | None:
+    """The first tolerant plan in canonical order; else the first that holds at all; None if nothing does.
+
+    branch: already at its snapshot; arm_rad: (7,) commanded posture to start from; rng draws the errors of the
+    tolerance trials; avoid: (template, azimuth) of grasps that have failed for real.
+    """
+    fallback: Plan | None = None
+    trials = 0
+    for grasp in grasps.candidates(branch):
+        if (grasp.template, grasp.azimuth_deg) in avoid:
+            continue
+        plan = plan_motion(branch, arm_rad, grasp)
+        if plan is None:
+            continue
+        trials += 1
+        if _holds(branch, plan):
+            if _tolerates(branch, plan, rng):
+                return Plan(plan.grasp, plan.actions, plan.phases, plan.reach_steps, tolerant=True)
+            fallback = fallback or plan
+        if trials >= MAX_TRIALS:
+            break
+    return fallback
+
+
+def _check_step(plan: Plan) -> int:
+    return plan.reach_steps + CLOSE_STEPS + LIFT_STEPS * 6 // 10
+
+
+def _holds(branch: Branch, plan: Plan) -> bool:
+    trial = branch.try_out(plan.actions, _check_step(plan))
+    return trial.holds(HOLD_HEIGHT_M, CREEP_M) and not trial.disturbed
+
+
+def _tolerates(branch: Branch, plan: Plan, rng: np.random.Generator) -> bool:
+    heading = rng.uniform(0, 2 * np.pi)
+    for k in range(TOLERANCE_TRIALS):
+        angle = heading + np.pi * k
+        shift = (ERROR_M * np.cos(angle), ERROR_M * np.sin(angle), ERROR_RAD * (1 if k % 2 else -1))
+        trial = branch.try_out(plan.actions, _check_step(plan), plan.reach_steps - BEGIN_BEFORE_GRASP, shift)
+        if not trial.holds(HOLD_HEIGHT_M - ERROR_M, 2 * CREEP_M):
+            return False
+    return True
+
+
+def plan_motion(branch: Branch, arm_rad: np.ndarray, grasp: Grasp) -> Plan | None:
+    """Reach, close and lift for one grasp, clear of everything on the way; None if there is no such motion."""
+    for posture in motion.ranked_postures(grasp.hand_in_world, arm_rad)[:POSTURES_TRIED]:
+        if branch.blocked(posture, grasp.preshape):
+            continue
+        back = motion.follow_line(posture, list(_towards_pregrasp(grasp)))
+        if back is None or branch.path_blocked(np.vstack([posture, back]), grasp.preshape):
+            continue
+        lift = motion.follow_line(posture, list(_upwards(grasp.hand_in_world)))
+        if lift is None:
+            continue
+        route = _route(branch, arm_rad, np.vstack([back[::-1], posture]), grasp)
+        if route is not None:
+            return _timed_plan(grasp, route, np.vstack([posture, lift]))
+    return None
+
+
+def _towards_pregrasp(grasp: Grasp) -> Iterator[np.ndarray]:
+    for share in APPROACH_SHARES:
+        yield (1 - share) * grasp.hand_in_world + share * grasp.pregrasp_in_world
+
+
+def _upwards(pose: np.ndarray) -> Iterator[np.ndarray]:
+    for height in np.arange(LIFT_STRIDE_M, LIFT_M + 1e-9, LIFT_STRIDE_M):
+        raised = pose.copy()
+        raised[2, 3] += height
+        yield raised
+
+
+def _route(branch: Branch, arm_rad: np.ndarray, approach: np.ndarray, grasp: Grasp) -> np.ndarray | None:
+    """Waypoints (K, 7) from `arm_rad` through the approach (N, 7): straight if free, else over a hover point."""
+    direct = np.vstack([arm_rad, approach])
+    if not branch.path_blocked(direct[:2], grasp.preshape):
+        return direct
+    over = []
+    for height in HOVER_M:
+        pose = grasp.pregrasp_in_world.copy()
+        pose[:3, 3] += height * np.array([0.0, 0.0, 1.0]) - HOVER_BACK * height * pose[:3, 2]
+        over.append(pose)
+    hover = motion.follow_line(approach[0], over)
+    if hover is None:
+        return None
+    detour = np.vstack([arm_rad, hover[::-1], approach])
+    return None if branch.path_blocked(detour[: len(hover) + 2], grasp.preshape) else detour
+
+
+def _timed_plan(grasp: Grasp, route: np.ndarray, lift: np.ndarray) -> Plan:
+    reach_steps = motion.duration_steps(route, LEAST_REACH_STEPS)
+    reach = motion.timed(route, reach_steps)
+    rise = motion.timed(lift, LIFT_STEPS)
+    arm = np.vstack(
+        [reach, np.repeat(reach[-1:], CLOSE_STEPS, axis=0), rise, np.repeat(rise[-1:], STILL_STEPS, axis=0)]
+    )
+    hand = np.repeat(grasp.squeeze[None], len(arm), axis=0)
+    share = np.clip(np.arange(1, reach_steps + 1) / (PRESHAPED_AT * reach_steps), 0.0, 1.0)[:, None]
+    hand[:reach_steps] = np.ones(spec.HAND_DOF) * (1 - share) + grasp.preshape * share
+    hand[reach_steps : reach_steps + CLOSE_STEPS] = _closing(grasp)
+    phases = np.full(len(arm), LIFT, dtype=np.int8)
+    phases[:reach_steps] = REACH
+    phases[reach_steps - BEGIN_BEFORE_GRASP : reach_steps] = PREGRASP
+    phases[reach_steps : reach_steps + CLOSE_STEPS] = CLOSE
+    return Plan(grasp, np.hstack([arm_from_rad(arm), hand]), phases, reach_steps)
+
+
+def _closing(grasp: Grasp) -> np.ndarray:
+    """Openings (CLOSE_STEPS, 6): fingers first, the thumb a moment later, as measured to hold best."""
+    steps = np.arange(1, CLOSE_STEPS + 1)
+    fingers = np.clip(steps / FINGER_STEPS, 0.0, 1.0)[:, None]
+    thumb = np.clip((steps - THUMB_DELAY_STEPS) / FINGER_STEPS, 0.0, 1.0)
+    openings = grasp.preshape * (1 - fingers) + grasp.squeeze * fingers
+    openings[:, 4] = grasp.preshape[4] * (1 - thumb) + grasp.squeeze[4] * thumb
+    return openings

@@ -1,0 +1,1 @@
+"""One episode of the world: scene, robot control, sensing, outcome."""

@@ -1,0 +1,88 @@
+"""The only environment-and-policy loop; recording, video and metrics subscribe to it."""
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from envs import spec
+from envs.episode import EpisodeSpec
+from envs.interface import SUCCESSES, EpisodeResult, Observation, Policy
+from envs.sim import SimEnv
+
+
+class Observer:
+    """Hears of every moment of an episode. Override what you need; the default ignores everything."""
+
+    def on_reset(self, env: SimEnv, observation: Observation, info: dict[str, Any]) -> None:
+        """An attempt begins: the state before its first action."""
+
+    def on_step(
+        self, env: SimEnv, action: np.ndarray, observation: Observation, reward: float, info: dict[str, Any]
+    ) -> None:
+        """One action was carried out; observation and info show what followed."""
+
+    def on_end(self, env: SimEnv, result: EpisodeResult) -> None:
+        """The episode is over."""
+
+
+def run_episode(
+    env: SimEnv, policy: Policy, episode: EpisodeSpec, attempts: int = 1, observers: Sequence[Observer] = ()
+) -> EpisodeResult:
+    """Run up to `attempts` attempts of one episode and return its row.
+
+    Every attempt after the first begins in the scene as the last one left it, after the arm went home.
+    """
+    began = time.perf_counter()
+    observation, info = env.reset(seed=0, options={"episode": episode})
+    first_poses = env.scene.object_poses(env.data)
+    words: list[str] = []
+    steps, policy_s, force, lift_s = 0, 0.0, 0.0, None
+    while True:
+        policy.reset(env, seed=len(words))
+        for observer in observers:
+            observer.on_reset(env, observation, info)
+        ended = False
+        while not ended:
+            action = policy.act(observation)
+            observation, reward, terminated, truncated, info = env.step(action)
+            ended = terminated or truncated
+            for observer in observers:
+                observer.on_step(env, action, observation, reward, info)
+        words.append(info["outcome"])
+        steps += env.progress.steps
+        policy_s += env.progress.time_s
+        force = max(force, env.progress.max_force_n)
+        lift_s = env.progress.up_since_s
+        if words[-1] in SUCCESSES or len(words) == attempts:
+            break
+        observation, info = env.retry()
+    motion = np.linalg.norm(env.scene.object_poses(env.data)[1:, :3] - first_poses[1:, :3], axis=1)
+    target = env.scene.objects[0]
+    result = EpisodeResult(
+        suite=episode.suite,
+        version=episode.version,
+        index=episode.index,
+        spec_hash=episode.hash,
+        instruction=episode.instruction,
+        target=target.id,
+        family=target.family,
+        objects=len(episode.objects),
+        outcome=words[-1],
+        success=words[-1] in SUCCESSES,
+        attempts=len(words),
+        attempt_outcomes=tuple(words),
+        steps=steps,
+        policy_s=round(policy_s, 6),
+        lift_s=None if lift_s is None else round(lift_s, 6),
+        max_contact_force_n=round(force, 6),
+        max_neighbour_motion_m=round(float(motion.max(initial=0.0)), 6),
+        slip_m=None if env._slip_m is None else round(env._slip_m, 6),
+        wall_s=time.perf_counter() - began,
+    )
+    for observer in observers:
+        observer.on_end(env, result)
+    return result
+
+

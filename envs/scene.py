@@ -1,0 +1,87 @@
+"""EpisodeSpec -> compiled model: the only file that composes MJCF."""
+
+import functools
+from dataclasses import dataclass
+
+import mujoco
+import numpy as np
+
+from assets.looks.looks import apply_look
+from assets.objects.build import add_object
+from assets.objects.library import get_object
+from assets.objects.solids import Support, support
+from assets.objects.types import ObjectSpec
+from assets.robots.hand import HandSpec
+from assets.robots.hands import get_hand
+from assets.robots.station import build_station
+from envs import spec
+from envs.episode import EpisodeSpec
+from envs.physics import set_options
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A compiled episode and the indices that the rest of the package needs, resolved once."""
+
+    episode: EpisodeSpec
+    model: mujoco.MjModel
+    hand: HandSpec
+    objects: tuple[ObjectSpec, ...]
+    supports: tuple[Support, ...]  # exact lowest point of each object in any pose
+    object_bodies: np.ndarray  # (N,) body ids, target first
+    object_qpos: np.ndarray  # (N, 7) qpos addresses
+    is_robot: np.ndarray  # (ngeom,) bool: moving arm and hand
+    is_hand: np.ndarray  # (ngeom,) bool
+    is_static: np.ndarray  # (ngeom,) bool: table, tray, column, parked arm
+
+    def initial_data(self) -> mujoco.MjData:
+        """Fresh data with the objects at their places and everything at rest; the robot stands at qpos0."""
+        data = mujoco.MjData(self.model)
+        for addresses, placed in zip(self.object_qpos, self.episode.objects, strict=True):
+            data.qpos[addresses] = (*placed.pos, *placed.quat)
+        return data
+
+    def object_poses(self, data: mujoco.MjData) -> np.ndarray:
+        """Poses (N, 7) of all objects in world, position and quaternion wxyz, target first. A copy."""
+        return data.qpos[self.object_qpos]
+
+    def lowest_m(self, data: mujoco.MjData, index: int = 0) -> float:
+        """Height of the lowest point of object `index` above the table."""
+        body = self.object_bodies[index]
+        return self.supports[index].lowest_z(data.xmat[body].reshape(3, 3), data.xpos[body])
+
+
+@functools.cache
+def _station(hand: str) -> mujoco.MjSpec:
+    return build_station(hand)
+
+
+def build_scene(episode: EpisodeSpec, hand: str = "g0r") -> Scene:
+    """Compose and compile one episode. Raises UnknownName for a hand or object that does not exist."""
+    world = _station(hand).copy()
+    set_options(world)
+    apply_look(world, episode.look)
+    objects = tuple(get_object(o.object_id) for o in episode.objects)
+    for i, (object_spec, placed) in enumerate(zip(objects, episode.objects, strict=True)):
+        add_object(world, object_spec, spec.object_name(i), placed.pos, placed.quat)
+    model = world.compile()
+    bodies = np.array([model.body(spec.object_name(i)).id for i in range(len(objects))])
+    qpos = np.array([model.joint(spec.object_name(i)).qposadr[0] + np.arange(7) for i in range(len(objects))])
+    root = model.body_rootid[model.geom_bodyid]
+    weld = model.body_weldid[model.geom_bodyid]
+    collides = model.geom_contype != 0
+    is_static = (weld == 0) & collides
+    is_object = np.isin(root, bodies)
+    is_hand = np.array([model.body(b).name.startswith("hand/") for b in model.geom_bodyid]) & collides
+    return Scene(
+        episode=episode,
+        model=model,
+        hand=get_hand(hand),
+        objects=objects,
+        supports=tuple(support(o) for o in objects),
+        object_bodies=bodies,
+        object_qpos=qpos,
+        is_robot=~is_static & ~is_object & collides,
+        is_hand=is_hand,
+        is_static=is_static,
+    )
