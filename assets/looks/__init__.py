@@ -1,0 +1,1 @@
+"""Table tops, lights and backgrounds, with textures made by code."""

@@ -1,0 +1,1 @@
+"""Household objects: parametric families, the seen and unseen library, their words."""

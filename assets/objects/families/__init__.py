@@ -1,0 +1,1 @@
+"""Parametric families of household things: numbers in, Draft out."""
