@@ -13,7 +13,12 @@ HEADLESS = ("egl", "osmesa")
 _SWITCHED_OFF = ("disable", "disabled", "off", "false", "0")
 _UNDECIDED = ("", "enable", "enabled", "on", "true", "1")
 _WINDOWED = {"glfw": "glfw", "glx": "glfw", "wgl": "glfw", "cgl": "cgl"}  # MUJOCO_GL -> module of mujoco
-_PACKAGES = {"egl": "libegl1 libgl1-mesa-dri", "osmesa": "libosmesa6", "glfw": "libglfw3", "cgl": "(part of macOS)"}
+_PACKAGES = {
+    "egl": "libegl1 libgl1-mesa-dri libopengl0",
+    "osmesa": "libosmesa6",
+    "glfw": "libglfw3",
+    "cgl": "(part of macOS)",
+}
 # Every picture is drawn into a framebuffer object of its own size, so the context's own buffer may be small.
 _BUFFER_PX = (64, 64)
 

@@ -51,7 +51,7 @@ class Expert(Policy):
             return
         if not self._homed:
             self._failed.add((self.plan.grasp.template, self.plan.grasp.azimuth_deg))
-            self._queue.extend(homing_actions(observation[spec.STATE], env.scene.episode.arm_start_rad))
+            self._queue.extend(homing_actions(observation[spec.STATE], env.scene.episode.arm_start_rad, env.scene.hand.rest_action))
             self._homed = True
             return
         self._branch.snapshot(env.data, env.servo)

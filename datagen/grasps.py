@@ -1,7 +1,8 @@
 """Grasp candidates from geometry, in one canonical order: thumb against fingers, side before slanted before top."""
 
+import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -17,7 +18,9 @@ class Template:
     pitch_deg: fingers against the horizontal (negative points down); roll_deg: turn about the fingers, 0 = palm
     vertical facing left, 90 = palm down; grip_m: where the object lies in the hand: x of its middle, clearance between
     palm and its near surface, z of its near edge (beyond the opposed thumb); thumb: opening of the thumb's rotation while reaching
-    (0 = fully opposed); height: grasp point between the object's bottom (0) and top (1).
+    (0 = fully opposed); height: grasp point between the object's bottom (0) and top (1); azimuth_deg: the favourite direction of the
+    fingers; least_height_m: objects lower than this are better held otherwise; press_m: how far the
+    hand sinks while it closes, so that the fingertips sweep along the table under a low object.
     """
 
     name: str
@@ -25,7 +28,10 @@ class Template:
     roll_deg: float
     grip_m: tuple[float, float, float]
     thumb: float = 0.1
-    height: float = 0.55
+    height: float = 0.5
+    azimuth_deg: float = 15.0
+    least_height_m: float = 0.0
+    press_m: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -38,30 +44,33 @@ class Grasp:
     pregrasp_in_world: np.ndarray
     preshape: np.ndarray
     squeeze: np.ndarray
+    press_m: float = 0.0
 
 
 # In order of preference: from the side with the thumb up, slanted, over the top. Clearances and grip points are
 # those that held most often over random objects of the library in a sweep of all parameters.
 TEMPLATES = (
-    Template("side", -15.0, 20.0, (-0.018, 0.004, 0.115)),
-    Template("slant", -30.0, 45.0, (-0.018, 0.004, 0.115)),
-    Template("over", -20.0, 80.0, (-0.018, 0.004, 0.115)),
-    Template("top", -45.0, 80.0, (-0.018, 0.004, 0.110)),
-    Template("steep", -65.0, 60.0, (-0.018, 0.004, 0.110)),
-    Template("low", -15.0, 20.0, (-0.018, 0.004, 0.115), height=0.35),
-    Template("far", -20.0, 30.0, (-0.018, 0.004, 0.125)),
-    Template("near", -30.0, 60.0, (-0.018, 0.004, 0.105)),
+    Template("side", -15.0, 20.0, (-0.018, 0.004, 0.115), azimuth_deg=15.0, least_height_m=0.06),
+    Template("slant", -30.0, 45.0, (-0.018, 0.004, 0.115), azimuth_deg=15.0, least_height_m=0.05),
+    Template("over", -35.0, 85.0, (-0.012, 0.002, 0.112), azimuth_deg=30.0),
+    Template("top", -50.0, 90.0, (-0.012, 0.002, 0.112), azimuth_deg=30.0),
+    Template("flat", -20.0, 95.0, (-0.012, 0.002, 0.112), azimuth_deg=40.0),
+    Template("steep", -65.0, 65.0, (-0.018, 0.004, 0.110), azimuth_deg=15.0, least_height_m=0.07),
+    Template("low", -12.0, 15.0, (-0.018, 0.004, 0.115), azimuth_deg=30.0, height=0.35, least_height_m=0.08),
 )
-AZIMUTHS_DEG = np.arange(-45.0, 61.0, 15.0)
-FAVOURITE_AZIMUTH_DEG = 15.0
+# The same again with the object deeper in the hand or nearer the fingertips, after all of the above.
+DEPTHS_M = (0.0, 0.012, -0.010)
+DEPTH_COST = 5.0
+TOO_LOW_COST = 4.0
+AZIMUTHS_DEG = np.arange(-45.0, 76.0, 15.0)
 
 # Weights of the canonical order, all in units of one template's rank.
-AZIMUTH_COST = 1.0 / 30.0  # per degree away from the favourite
+AZIMUTH_COST = 1.0 / 40.0  # per degree away from the favourite
 WIDTH_COST = 1.0 / 0.01  # per metre wider than the narrowest way to hold the object
 WIDEST_M, TOO_WIDE_COST = 0.085, 6.0
 RAISE_COST = 1.0 / 0.015  # per metre that the table pushes the hand up
 TABLE_CLEARANCE_M = 0.004
-MAX_RAISE_SHARE = 0.45  # of the object's height; beyond, the fingers would close above it
+MAX_RAISE_SHARE = 0.9  # of the object's height; beyond, the fingers would close above it
 
 PALM_HALF_M = 0.016
 SLICE_M = 0.035  # half the breadth of the hand across its fingers
@@ -71,11 +80,18 @@ RAISE_M = 0.03  # ... and this far up
 
 def hand_rotation(azimuth_deg: float, pitch_deg: float, roll_deg: float) -> np.ndarray:
     """(3, 3) hand frame in world: fingers at an azimuth (0 = away from the robot, + = to its left) and pitch."""
-    psi, theta, rho = np.radians([azimuth_deg, pitch_deg, roll_deg])
-    fingers = np.array([np.cos(theta) * np.cos(psi), np.cos(theta) * np.sin(psi), np.sin(theta)])
-    left = np.array([-np.sin(psi), np.cos(psi), 0.0])
-    palm = np.cos(rho) * left + np.sin(rho) * np.cross(left, fingers)
-    return np.stack([np.cross(palm, fingers), palm, fingers], axis=1)
+    (cp, ct, cr), (sp, st, sr) = (f(np.radians([azimuth_deg, pitch_deg, roll_deg])) for f in (np.cos, np.sin))
+    fingers = np.array([ct * cp, ct * sp, st])
+    # The palm normal turns about the fingers from the robot's left (-sp, cp, 0) towards the table.
+    palm = cr * np.array([-sp, cp, 0.0]) + sr * np.array([cp * st, sp * st, -ct])
+    little = np.array(
+        [
+            palm[1] * fingers[2] - palm[2] * fingers[1],
+            palm[2] * fingers[0] - palm[0] * fingers[2],
+            palm[0] * fingers[1] - palm[1] * fingers[0],
+        ]
+    )
+    return np.stack([little, palm, fingers], axis=1)
 
 
 def place_hand(
@@ -156,7 +172,7 @@ def make_grasp(template: Template, azimuth_deg: float, hand_in_world: np.ndarray
     """A template at a place, with its hand shapes."""
     preshape = preshape_of(template)
     squeeze = np.array([0.0, 0.0, 0.0, 0.0, 0.0, template.thumb])
-    return Grasp(template.name, azimuth_deg, hand_in_world, pregrasp_of(hand_in_world), preshape, squeeze)
+    return Grasp(template.name, azimuth_deg, hand_in_world, pregrasp_of(hand_in_world), preshape, squeeze, template.press_m)
 
 
 def candidates(branch: Branch) -> list[Grasp]:
@@ -167,17 +183,22 @@ def candidates(branch: Branch) -> list[Grasp]:
     rotation, position = branch.target_pose()
     shape = Shape(branch.scene.objects[0].pieces)
     low, high = shape.bounds(rotation)
+    height = high[2] - low[2]
     ranked: list[tuple[float, Grasp]] = []
-    for rank, template in enumerate(TEMPLATES):
-        normals = [hand_rotation(a, template.pitch_deg, template.roll_deg)[:, 1] for a in AZIMUTHS_DEG]
+    for (round_, depth), (rank, base) in itertools.product(enumerate(DEPTHS_M), enumerate(TEMPLATES)):
+        gx, gap, gz = base.grip_m
+        template = replace(base, grip_m=(gx, gap, gz + depth))
+        normals = [hand_rotation(a, base.pitch_deg, base.roll_deg)[:, 1] for a in AZIMUTHS_DEG]
         widths = [shape.width(rotation, normal) for normal in normals]
         for azimuth, width in zip(AZIMUTHS_DEG, widths, strict=True):
             pose = place_hand(template, azimuth, shape, rotation, position)
             raised = branch.raise_over_table(pose, preshape_of(template), TABLE_CLEARANCE_M)
-            if raised > MAX_RAISE_SHARE * (high[2] - low[2]):
+            if raised > MAX_RAISE_SHARE * height:
                 continue
             pose[2, 3] += raised
-            cost = rank + AZIMUTH_COST * abs(azimuth - FAVOURITE_AZIMUTH_DEG) + WIDTH_COST * (width - min(widths))
-            cost += RAISE_COST * raised + (TOO_WIDE_COST if width > WIDEST_M else 0.0)
-            ranked.append((cost, make_grasp(template, float(azimuth), pose)))
+            cost = rank + DEPTH_COST * round_ + (TOO_LOW_COST if height < base.least_height_m else 0.0)
+            cost += AZIMUTH_COST * abs(azimuth - base.azimuth_deg) + RAISE_COST * raised
+            cost += WIDTH_COST * (width - min(widths)) + (TOO_WIDE_COST if width > WIDEST_M else 0.0)
+            name = base.name if round_ == 0 else f"{base.name}{round_}"
+            ranked.append((cost, make_grasp(replace(template, name=name), float(azimuth), pose)))
     return [grasp for _, grasp in sorted(ranked, key=lambda pair: pair[0])]

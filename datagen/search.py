@@ -8,7 +8,6 @@ import numpy as np
 from datagen import grasps, motion
 from datagen.branch import Branch
 from datagen.grasps import Grasp
-from envs import spec
 from envs.control import arm_from_rad
 
 # Phases of a demonstration, one per action.
@@ -98,12 +97,13 @@ def plan_motion(branch: Branch, arm_rad: np.ndarray, grasp: Grasp) -> Plan | Non
         back = motion.follow_line(posture, list(_towards_pregrasp(grasp)))
         if back is None or branch.path_blocked(np.vstack([posture, back]), grasp.preshape):
             continue
+        closed = motion.follow_line(posture, [_raised(grasp.hand_in_world, -grasp.press_m)])
         lift = motion.follow_line(posture, list(_upwards(grasp.hand_in_world)))
-        if lift is None:
+        if closed is None or lift is None:
             continue
         route = _route(branch, arm_rad, np.vstack([back[::-1], posture]), grasp)
         if route is not None:
-            return _timed_plan(grasp, route, np.vstack([posture, lift]))
+            return _timed_plan(grasp, branch.opening, route, np.vstack([closed, lift]))
     return None
 
 
@@ -114,9 +114,13 @@ def _towards_pregrasp(grasp: Grasp) -> Iterator[np.ndarray]:
 
 def _upwards(pose: np.ndarray) -> Iterator[np.ndarray]:
     for height in np.arange(LIFT_STRIDE_M, LIFT_M + 1e-9, LIFT_STRIDE_M):
-        raised = pose.copy()
-        raised[2, 3] += height
-        yield raised
+        yield _raised(pose, height)
+
+
+def _raised(pose: np.ndarray, height_m: float) -> np.ndarray:
+    raised = pose.copy()
+    raised[2, 3] += height_m
+    return raised
 
 
 def _route(branch: Branch, arm_rad: np.ndarray, approach: np.ndarray, grasp: Grasp) -> np.ndarray | None:
@@ -136,16 +140,15 @@ def _route(branch: Branch, arm_rad: np.ndarray, approach: np.ndarray, grasp: Gra
     return None if branch.path_blocked(detour[: len(hover) + 2], grasp.preshape) else detour
 
 
-def _timed_plan(grasp: Grasp, route: np.ndarray, lift: np.ndarray) -> Plan:
+def _timed_plan(grasp: Grasp, opening: np.ndarray, route: np.ndarray, lift: np.ndarray) -> Plan:
     reach_steps = motion.duration_steps(route, LEAST_REACH_STEPS)
     reach = motion.timed(route, reach_steps)
     rise = motion.timed(lift, LIFT_STEPS)
-    arm = np.vstack(
-        [reach, np.repeat(reach[-1:], CLOSE_STEPS, axis=0), rise, np.repeat(rise[-1:], STILL_STEPS, axis=0)]
-    )
+    sink = reach[-1] + (lift[0] - reach[-1]) * np.clip(np.arange(1, CLOSE_STEPS + 1) / FINGER_STEPS, 0.0, 1.0)[:, None]
+    arm = np.vstack([reach, sink, rise, np.repeat(rise[-1:], STILL_STEPS, axis=0)])
     hand = np.repeat(grasp.squeeze[None], len(arm), axis=0)
     share = np.clip(np.arange(1, reach_steps + 1) / (PRESHAPED_AT * reach_steps), 0.0, 1.0)[:, None]
-    hand[:reach_steps] = np.ones(spec.HAND_DOF) * (1 - share) + grasp.preshape * share
+    hand[:reach_steps] = opening * (1 - share) + grasp.preshape * share
     hand[reach_steps : reach_steps + CLOSE_STEPS] = _closing(grasp)
     phases = np.full(len(arm), LIFT, dtype=np.int8)
     phases[:reach_steps] = REACH

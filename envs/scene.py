@@ -18,8 +18,11 @@ from envs import spec
 from envs.episode import EpisodeSpec
 from envs.physics import set_options
 
+# What a geom belongs to, one bit each, so that a contact is classified by a single look-up; object i is OBJECT << i.
+ROBOT, HAND, STATIC, OBJECT = 1, 2, 4, 8
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, eq=False)
 class Scene:
     """A compiled episode and the indices that the rest of the package needs, resolved once."""
 
@@ -33,6 +36,7 @@ class Scene:
     is_robot: np.ndarray  # (ngeom,) bool: moving arm and hand
     is_hand: np.ndarray  # (ngeom,) bool
     is_static: np.ndarray  # (ngeom,) bool: table, tray, column, parked arm
+    geom_bits: np.ndarray  # (ngeom,) int64: the same as bits ROBOT, HAND, STATIC and OBJECT << i
 
     def initial_data(self) -> mujoco.MjData:
         """Fresh data with the objects at their places and everything at rest; the robot stands at qpos0."""
@@ -72,7 +76,12 @@ def build_scene(episode: EpisodeSpec, hand: str = "g0r") -> Scene:
     collides = model.geom_contype != 0
     is_static = (weld == 0) & collides
     is_object = np.isin(root, bodies)
-    is_hand = np.array([model.body(b).name.startswith("hand/") for b in model.geom_bodyid]) & collides
+    of_hand = np.array([model.body(b).name.startswith("hand/") for b in range(model.nbody)])
+    is_hand = of_hand[model.geom_bodyid] & collides
+    is_robot = ~is_static & ~is_object & collides
+    geom_bits = is_robot * ROBOT | is_hand * HAND | is_static * STATIC
+    for i, body in enumerate(bodies):
+        geom_bits[(root == body) & collides] |= OBJECT << i
     return Scene(
         episode=episode,
         model=model,
@@ -81,7 +90,8 @@ def build_scene(episode: EpisodeSpec, hand: str = "g0r") -> Scene:
         supports=tuple(support(o) for o in objects),
         object_bodies=bodies,
         object_qpos=qpos,
-        is_robot=~is_static & ~is_object & collides,
+        is_robot=is_robot,
         is_hand=is_hand,
         is_static=is_static,
+        geom_bits=geom_bits,
     )

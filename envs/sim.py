@@ -146,7 +146,9 @@ class SimEnv(GraspEnv):
 
     def retry(self) -> tuple[Observation, dict[str, Any]]:
         """Open the hand, raise it, drive home through the scene as it is, and begin the next attempt."""
-        for action in homing_actions(self.servo.measured(self.data), self.scene.episode.arm_start_rad):
+        for action in homing_actions(
+            self.servo.measured(self.data), self.scene.episode.arm_start_rad, self.scene.hand.rest_action
+        ):
             self.servo.run(self.data, action)
         self._begin_attempt()
         return self._observe(), self._info()
@@ -208,7 +210,7 @@ class SimEnv(GraspEnv):
         self.scene = build_scene(episode, self.hand)
         self.data = self.scene.initial_data()
         self.servo = Servo(self.scene.model, self.scene.hand)
-        self.servo.reset(self.data, np.asarray(episode.arm_start_rad), np.ones(spec.HAND_DOF))
+        self.servo.reset(self.data, np.asarray(episode.arm_start_rad), np.asarray(self.scene.hand.rest_action))
         mujoco.mj_forward(self.model, self.data)
         animate(self.model, episode.look, 0.0)
         for rig in (self._rig, self._video_rig):

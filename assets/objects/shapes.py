@@ -67,9 +67,9 @@ def turned(
     """A surface of revolution from (radius, z) points, bottom to top along the outside.
 
     label: (z of v = 0, z of v = 1), by default the whole height; beyond it the picture's edge rows continue.
-    floor, lid: close the ends. The seam lies at the back (-x), so that the middle of the picture faces +x.
+    floor, lid: close the ends. The seam lies at -y, so that the middles of a picture's halves face +x and -x.
     """
-    ring = circle(n) * [-1, -1, 0]
+    ring = circle(n)[:, [1, 0, 2]] * [1, -1, 0]
     rings = np.stack([ring * r + [0, 0, z] for r, z in profile])
     mesh = loft(rings, cap_start=floor and profile[0][0] > 1e-4, cap_end=lid and profile[-1][0] > 1e-4)
     z = mesh.vertices[:, 2]
@@ -151,10 +151,12 @@ def rounded(half: Vec3, centre: Vec3 = (0.0, 0.0, 0.0), power: float = 5.0, n: i
 
 
 def blob(radii: Vec3, centre: Vec3 = (0.0, 0.0, 0.0), quat: Quat = UPRIGHT, n: int = 14, k: int = 7) -> Mesh:
-    """An ellipsoid; u runs around z from the back (-x), v from bottom to top."""
+    """An ellipsoid; u runs around z from -y, v from bottom to top."""
     t = np.linspace(-np.pi / 2, np.pi / 2, k + 1)
     ball = turned([(float(np.cos(a)), float(np.sin(a))) for a in t], n)
-    return Mesh(ball.vertices * np.asarray(radii), ball.faces, ball.texcoord).moved(rotation(quat), centre)
+    # Few-sided balls are blown up so that their flat sides straddle the true surface.
+    scale = np.array([1 / np.cos(np.pi / n) ** 0.5, 1 / np.cos(np.pi / n) ** 0.5, 1])
+    return Mesh(ball.vertices * radii * scale, ball.faces, ball.texcoord).moved(rotation(quat), centre)
 
 
 def sweep(path: np.ndarray, radius: float | Sequence[float], n: int = 8, flat: float = 1.0) -> Mesh:

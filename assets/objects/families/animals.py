@@ -39,7 +39,7 @@ class _Figure:
 
     def ground(self, radius: float, bottom: float) -> None:
         """A flat underside that the animal stands on, a hidden disc."""
-        self.pieces.append(cylinder(radius * self.unit, bottom * self.unit, (bottom + 0.25) * self.unit, density=0.5))
+        self.pieces.append(cylinder(radius * self.unit, bottom * self.unit, (bottom + 0.2) * self.unit, density=0.5))
 
 
 def duck(draw: Draw) -> Draft:
@@ -51,9 +51,9 @@ def duck(draw: Draw) -> Draft:
     figure.add((0.72, 0.72, 0.72), (0.65, 0.0, 1.2), rgb, n=10)
     figure.add((0.34, 0.30, 0.14), (1.40, 0.0, 1.15), (0.95, 0.45, 0.05), n=7)
     figure.add((0.45, 0.5, 0.25), (-1.25, 0.0, 0.45), rgb, -0.7, n=7)
-    figure.pair((0.7, 0.22, 0.4), (-0.1, 0.86, 0.1), darker(rgb, 0.88), solid=False)
+    figure.pair((0.7, 0.20, 0.4), (-0.1, 0.85, 0.1), darker(rgb, 0.88), solid=False)
     figure.pair((0.1, 0.1, 0.12), (1.15, 0.40, 1.42), BLACK, solid=False, n=4)
-    figure.ground(0.60, -0.92)
+    figure.ground(0.45, -0.92)
     return _toy(draw, "duck", base, "rubber", figure)
 
 
@@ -67,11 +67,11 @@ def bear(draw: Draw) -> Draft:
     figure.add((0.85, 0.90, 0.82), (0.10, 0.0, 1.65), rgb, n=10)
     figure.pair((0.75, 0.36, 0.36), (0.75, 0.68, -0.74), rgb)
     figure.pair((0.22, 0.32, 0.34), (0.05, 0.72, 2.30), rgb)
-    figure.add((0.35, 0.42, 0.34), (0.82, 0.0, 1.48), snout, solid=False, n=7)
-    figure.add((0.12, 0.16, 0.12), (1.14, 0.0, 1.60), BLACK, solid=False, n=4)
+    figure.add((0.35, 0.42, 0.34), (0.80, 0.0, 1.48), snout, n=7)
+    figure.add((0.12, 0.16, 0.12), (1.06, 0.0, 1.60), BLACK, solid=False, n=4)
     figure.pair((0.10, 0.11, 0.11), (0.84, 0.34, 1.90), BLACK, solid=False, n=4)
     figure.add((0.35, 0.62, 0.68), (0.66, 0.0, 0.0), snout, solid=False, n=7)
-    figure.ground(0.75, -1.10)
+    figure.ground(0.34, -1.10)
     return _toy(draw, "bear", base, "cloth", figure)
 
 
@@ -86,10 +86,10 @@ def rabbit(draw: Draw) -> Draft:
     figure.pair((0.95, 0.20, 0.28), (0.15, 0.34, 1.75), rgb, 0.55)
     figure.pair((0.75, 0.07, 0.14), (0.17, 0.48, 1.78), inside, 0.55, solid=False)
     figure.add((0.32, 0.32, 0.32), (-1.35, 0.0, 0.20), (0.96, 0.96, 0.95), n=7)
-    figure.pair((0.42, 0.25, 0.2), (0.95, 0.45, -0.78), rgb, solid=False)
+    figure.pair((0.42, 0.25, 0.2), (0.90, 0.45, -0.80), rgb)
     figure.pair((0.09, 0.10, 0.11), (1.52, 0.42, 1.12), BLACK, solid=False, n=4)
     figure.add((0.09, 0.13, 0.10), (1.74, 0.0, 0.95), (0.85, 0.35, 0.42), solid=False, n=4)
-    figure.ground(0.70, -0.98)
+    figure.ground(0.42, -1.0)
     return _toy(draw, "rabbit", base, "cloth", figure)
 
 

@@ -19,9 +19,9 @@ def can(draw: Draw) -> Draft:
     trim = draw.accent(base)
     radius = draw.between(0.026, 0.039, 0)
     height = min(draw.between(0.065, 0.125, 1), 6.2 * radius)
-    inner = radius - 0.004
-    wall = [(radius - 0.003, 0.0), (radius, 0.004), (radius, height - 0.005), (inner, height - 0.001)]
-    lid = [(inner, height - 0.0012), (inner, height), (inner - 0.002, height), (inner - 0.003, height - 0.002)]
+    inner = radius - 0.0035
+    wall = [(radius - 0.003, 0.0), (radius, 0.004), (radius, height - 0.004), (inner, height - 0.0005)]
+    lid = [(inner, height - 0.0006), (inner, height), (inner - 0.002, height), (inner - 0.003, height - 0.002)]
     pieces = [cylinder(radius, 0.0, height)]
     picture = textures.label(draw.shade(base), draw.shade(trim), draw.rng, draw.index)
     return Draft(
@@ -46,10 +46,10 @@ def bottle(draw: Draw) -> Draft:
     trim = draw.accent(base)
     rgb, cap_rgb = draw.shade(base), draw.shade(trim)
     radius = draw.between(0.024, 0.034, 0)
-    body, neck = draw.between(2.0, 3.0, 1) * radius, draw.between(0.32, 0.42, 2) * radius
-    shoulder, cap = 1.1 * radius, draw.between(0.016, 0.022, 3)
-    low, top = body + 0.82 * shoulder, body + shoulder + 0.010
-    wall = [(radius - 0.004, 0.0), (radius, 0.005), *dome(radius, shoulder, body, 5)]
+    body, neck = draw.between(1.9, 3.0, 1) * radius, draw.between(0.32, 0.42, 2) * radius
+    shoulder, cap = draw.between(0.7, 1.3, 4) * radius, draw.between(0.014, 0.022, 3)
+    low, top = body + 0.82 * shoulder, body + shoulder + draw.between(0.004, 0.024, 5)
+    wall = [(radius - 0.003, 0.0), (radius, 0.004), *dome(radius, shoulder, body, 5)]
     wall = [p for p in wall if p[0] > neck + 0.001] + [(neck, low + 0.003), (neck, top)]
     lid = [(neck + 0.002, top - 0.004), (neck + 0.003, top + cap - 0.002), (neck + 0.001, top + cap)]
     pieces = [
@@ -80,7 +80,7 @@ def jar(draw: Draw) -> Draft:
     rgb, lid_rgb = draw.shade(base), draw.shade(trim)
     radius, body = draw.between(0.028, 0.039, 0), draw.between(0.050, 0.090, 1)
     cover, lid = radius * draw.between(0.88, 1.0, 2), draw.between(0.013, 0.020, 3)
-    wall = [(radius - 0.004, 0.0), (radius, 0.005), (radius, body - 0.008), (cover - 0.003, body)]
+    wall = [(radius - 0.003, 0.0), (radius, 0.004), (radius, body - 0.008), (cover - 0.003, body)]
     top = [(cover, body), (cover, body + lid - 0.002), (cover - 0.002, body + lid)]
     pieces = [cylinder(radius, 0.0, body - 0.002), cylinder(cover, body - 0.002, body + lid, density=0.5)]
     picture = textures.label(rgb, lid_rgb, draw.rng, (3, 1, 3, 0, 3, 4)[draw.index % 6])

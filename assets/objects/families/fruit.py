@@ -143,10 +143,14 @@ def banana(draw: Draw) -> Draft:
     pieces = [rod(a, b, radius) for a, b in itertools.pairwise(knots)]
     # Beyond the last knot the fruit tapers as the rod's round end does.
     ends = np.array([0.5, 0.8, 0.92])
-    fine = np.concatenate([-span - ends[::-1] * radius / bend, np.linspace(-span, span, 6), span + ends * radius / bend])
+    fine = np.concatenate(
+        [-span - ends[::-1] * radius / bend, np.linspace(-span, span, 6), span + ends * radius / bend]
+    )
     path = np.stack([bend * np.cos(fine) - middle, bend * np.sin(fine), 0 * fine], axis=1)
     taper = radius * np.array([0.25, 0.55, 0.87, 0.98, 1, 1, 1, 1, 0.98, 0.87, 0.55, 0.25])
-    tips = [Visual(blob((0.004, 0.003, 0.004), tuple(path[k]), n=6, k=4), STALK) for k in (0, -1)]
+    skin = textures.plain(rgb, 64, 16)
+    skin[:5] = skin[-4:] = STALK
+    skin[8:-8, 4::8] = darker(rgb, 0.9)
     return Draft(
         noun="banana",
         synonyms=("fruit",),
@@ -156,7 +160,7 @@ def banana(draw: Draw) -> Draft:
         friction=draw.friction("fruit"),
         rolling_m=ROLLING_M,
         pieces=pieces,
-        visuals=[Visual(sweep(path, taper, 8), rgb, gloss=0.3), *tips],
+        visuals=[Visual(sweep(path, taper, 8), texture=textures.finished(skin), gloss=0.3)],
         size_m={"radius": radius, "bend": bend, "span": span},
     )
 

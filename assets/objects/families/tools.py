@@ -100,7 +100,7 @@ def spray(draw: Draw) -> Draft:
         visuals=[
             Visual(turned(wall, 16, (0.0, body), lid=False), texture=picture, gloss=0.5),
             Visual(turned(collar, 12, floor=False), ink, gloss=0.3),
-            Visual(prism(rectangle(head[0], head[1], 0.003), -head[2], head[2], 0.003).moved(np.eye(3), centre), ink),
+            Visual(prism(rectangle(head[0], head[1], 0.003), -head[2], head[2], 0.002).moved(np.eye(3), centre), ink),
             Visual(nozzle.moved(ALONG_X, (tip, 0.0, centre[2] + 0.003)), darker(ink, 0.6)),
             Visual(sweep(np.array(trigger), (0.005, 0.004, 0.0035), 6), darker(ink, 0.8)),
         ],
@@ -177,10 +177,10 @@ def brush(draw: Draw) -> Draft:
             block((length, width, back / 2), (0.0, 0.0, hair + back / 2)),
         ]
         wood = textures.wood(rgb, draw.rng)
-        outline = rectangle(length, width, 0.006)
+        outline = rectangle(length, width, 0.003)
         visuals = [
             Visual(cuboid(pieces[0].size, pieces[0].pos), texture=_bristles(bristle), gloss=0.0),
-            Visual(prism(outline, hair, hair + back, 0.003), texture=wood, gloss=0.3),
+            Visual(prism(outline, hair, hair + back, 0.002), texture=wood, gloss=0.3),
         ]
         size = {"length": length, "width": width, "hair": hair, "back": back}
     return Draft(

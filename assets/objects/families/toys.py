@@ -7,6 +7,7 @@ from assets.objects import textures
 from assets.objects.families.draw import Draw
 from assets.objects.palette import darker
 from assets.objects.shapes import Z_TO_Y, about_z, blob, block, cylinder, ellipsoid, hull, prism, rectangle, turned
+from assets.objects.solids import rotation
 from assets.objects.types import Draft, Piece, Visual
 
 
@@ -79,21 +80,8 @@ def cross(draw: Draw) -> Draft:
         block((arm, side, half), (0.0, arm + side, 0.0)),
         block((arm, side, half), (0.0, -arm - side, 0.0)),
     ]
-    r, a = reach, arm
-    outline = [
-        (r, -a),
-        (r, a),
-        (a, a),
-        (a, r),
-        (-a, r),
-        (-a, a),
-        (-r, a),
-        (-r, -a),
-        (-a, -a),
-        (-a, -r),
-        (a, -r),
-        (a, -a),
-    ]
+    quarter = np.array([(reach, -arm), (reach, arm), (arm, arm)])
+    outline = np.concatenate([quarter @ rotation(about_z(k * np.pi / 2))[:2, :2].T for k in range(4)])
     return Draft(
         noun="cross",
         synonyms=("plus sign", "toy cross"),
@@ -123,8 +111,8 @@ def car(draw: Draw) -> Draft:
         *(Piece("cylinder", (wheel, width + 0.001, 0.0), (x, 0.0, wheel), Z_TO_Y) for x in axles),
     ]
     ring = np.array([0, 2, 3, 1])
-    outline = rectangle(length, width, 0.005)
-    body = np.stack([np.c_[outline * s, np.full(8, z)] for z, s in ((belly, 0.97), (deck - 0.004, 1.0), (deck, 0.96))])
+    outline = rectangle(length, width, 0.0025)
+    body = np.stack([np.c_[outline * s, np.full(8, z)] for z, s in ((belly, 0.98), (deck - 0.003, 1.0), (deck, 0.97))])
     tyre = turned([(wheel, 0.0), (wheel, 0.008), (0.55 * wheel, 0.0085)], 12)
     out = {side: np.array([[1, 0, 0], [0, 0, -side], [0, side, 0]], dtype=float) for side in (-1, 1)}
     wheels = [
@@ -170,6 +158,7 @@ def doll(draw: Draw) -> Draft:
     upper = head * np.sqrt(np.clip(1 - ((z - rise) / head) ** 2, 0, 1))
     lower[z < 0.45 * body] = np.maximum(lower[z < 0.45 * body], 0.82 * radius)
     wall = [(float((a**8 + b**8) ** (1 / 8)), float(h)) for a, b, h in zip(lower, upper, z, strict=True)]
+    quarter = rotation(about_z(-np.pi / 2))
     picture = textures.face((0.96, 0.80, 0.66), draw.shade(base), draw.shade(trim))
     return Draft(
         noun="doll",
@@ -179,6 +168,7 @@ def doll(draw: Draw) -> Draft:
         mass_kg=draw.mass(pieces, 0.4, 0.7),
         friction=draw.friction("wood"),
         pieces=pieces,
-        visuals=[Visual(turned(wall, 16), texture=picture, gloss=0.6)],
+        # The face is in the middle of the picture, which the turn brings to +x.
+        visuals=[Visual(turned(wall, 16).moved(quarter, (0, 0, 0)), texture=picture, gloss=0.6)],
         size_m={"radius": radius, "head": head, "body": body},
     )

@@ -1,0 +1,1 @@
+"""Claims: suites, evaluation, statistics and reports."""

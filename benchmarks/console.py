@@ -1,0 +1,87 @@
+"""What a run shows on the terminal: progress with the running rate, and the table at the end."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from benchmarks.statistics import duration, rate
+from benchmarks.summary import Summary
+
+SPEED_PERIOD_S = 120.0  # the time left follows the speed of the last two minutes
+PLAIN_LINES = 10  # lines of progress where there is no terminal to redraw
+
+
+@contextmanager
+def progress(console: Console, total: int, done: int) -> Iterator[Callable[[int, str], None]]:
+    """A progress display over `total` episodes, `done` of them earlier; yields show(finished since, running rate)."""
+    if not console.is_terminal:
+        yield _plain(console, total, done)
+        return
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=None),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, speed_estimate_period=SPEED_PERIOD_S) as bars:
+        task = bars.add_task("starting workers", total=total, completed=done)
+        yield lambda finished, words: bars.update(task, completed=done + finished, description=escape(words))
+
+
+def _plain(console: Console, total: int, done: int) -> Callable[[int, str], None]:
+    every = max(1, (total - done) // PLAIN_LINES)
+
+    def show(finished: int, words: str) -> None:
+        if finished % every == 0 or done + finished == total:
+            console.print(f"{done + finished}/{total}  {words}", markup=False, highlight=False)
+
+    return show
+
+
+def print_summary(console: Console, summary: Summary, folder: Path, report: Path) -> None:
+    """The table at the end of a run."""
+    title = f"DexClutter · {summary.suite} v{summary.version} · policy {policy_words(summary)} · hand {summary.hand}"
+    table = Table(title=title, title_justify="left", show_header=False, title_style="bold")
+    table.add_column(style="cyan", no_wrap=True)
+    table.add_column()
+    for name, value in summary_lines(summary):
+        table.add_row(name, escape(value))
+    table.add_row("rows", escape(str(folder)))
+    table.add_row("report", escape(str(report)))
+    console.print(table)
+
+
+def policy_words(summary: Summary) -> str:
+    """The policy's name, followed by what it reads beyond its observation."""
+    return f"{summary.policy} (privileged: {', '.join(summary.privileged)})" if summary.privileged else summary.policy
+
+
+def summary_lines(summary: Summary) -> list[tuple[str, str]]:
+    """(what, value) pairs that say all a run's summary has to say, most important first."""
+    whole = rate(summary.successes, summary.n)
+    lines = [("success", str(whole))]
+    if summary.privileged:
+        lines.append(("privileged", f"the policy reads the {', '.join(summary.privileged)}: an upper bound, no rival"))
+    lines += [
+        (f"success @{k}", str(rate(count, summary.n)))
+        for k, count in enumerate(summary.success_by_attempt, start=1)
+        if summary.attempts > 1
+    ]
+    lines += [
+        ("clean success", f"{rate(summary.clean_successes, summary.n)}, no neighbour disturbed"),
+        ("outcomes", " · ".join(f"{word} {count}" for word, count in summary.outcomes.items() if count)),
+    ]
+    if summary.errors:
+        lines.append(("errors", f"{summary.errors} of {summary.episodes} episodes lost by our own fault, not scored"))
+    if summary.median_lift_s is not None:
+        lines.append(("median lift", f"{summary.median_lift_s:.2f} s from the start of the attempt"))
+    each = duration(summary.wall_seconds)
+    lines.append(("wall time", f"{each} on {summary.workers} worker{'s' if summary.workers > 1 else ''}"))
+    return lines

@@ -1,0 +1,91 @@
+"""Rates with their uncertainty: Wilson intervals and the words that carry them. Pure functions."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import NormalDist
+
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True)
+class Rate:
+    """A success rate over `n` trials with the bounds of its Wilson score interval; all between 0 and 1."""
+
+    successes: int
+    n: int
+    low: float
+    high: float
+
+    @property
+    def value(self) -> float | None:
+        """The observed share, or None before the first trial."""
+        return self.successes / self.n if self.n else None
+
+    def __str__(self) -> str:
+        if not self.n:
+            return "no trials"
+        low, high = percent(self.low), percent(self.high)
+        return f"{percent(self.successes / self.n)} % ({self.successes}/{self.n}, 95 % interval {low} to {high} %)"
+
+
+def rate(successes: int, n: int) -> Rate:
+    """The rate of `successes` in `n` trials with its 95 % Wilson interval.
+
+    Raises ValueError unless 0 <= successes <= n.
+    """
+    low, high = wilson_interval(successes, n)
+    return Rate(successes, n, low, high)
+
+
+def wilson_interval(successes: int, n: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
+    """Wilson score interval of a binomial share (Wilson 1927), without continuity correction.
+
+    No trials leave everything possible: (0, 1). The bound on the side of a unanimous result is exactly 0 or 1,
+    which the closed form reaches only up to rounding.
+    """
+    if not 0 <= successes <= n:
+        raise ValueError(f"successes must lie between 0 and n, got {successes} of {n}")
+    if not 0.0 < confidence < 1.0:
+        raise ValueError(f"confidence must lie between 0 and 1, got {confidence}")
+    if n == 0:
+        return 0.0, 1.0
+    z = NormalDist().inv_cdf(0.5 + confidence / 2)
+    share, weight = successes / n, z * z / n
+    centre = (share + weight / 2) / (1 + weight)
+    half = z * math.sqrt(share * (1 - share) / n + weight / (4 * n)) / (1 + weight)
+    low = 0.0 if successes == 0 else max(0.0, centre - half)
+    high = 1.0 if successes == n else min(1.0, centre + half)
+    return low, high
+
+
+def percent(share: float) -> str:
+    """A share as a number with one decimal; only an exact 0 or 1 is ever printed as 0.0 or 100.0.
+
+    >>> percent(0.9999), percent(1.0), percent(0.0001)
+    ('99.9', '100.0', '0.1')
+    """
+    value = round(100.0 * share, 1)
+    if share < 1.0:
+        value = min(value, 99.9)
+    if share > 0.0:
+        value = max(value, 0.1)
+    return f"{value:.1f}"
+
+
+def success_by_attempt(outcomes: Sequence[Sequence[str]], successes: Sequence[str], attempts: int) -> list[int]:
+    """How many episodes had succeeded after the first 1, 2, ... `attempts` attempts.
+
+    outcomes: for each episode the outcome word of each attempt, in order; successes: the words that count.
+    """
+    return [sum(any(word in successes for word in row[:k]) for row in outcomes) for k in range(1, attempts + 1)]
+
+
+def duration(seconds: float) -> str:
+    """A time span in words a person reads at a glance: 42 s, 3 min 05 s, 2 h 07 min."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"

@@ -1,0 +1,74 @@
+"""What a worker of the benchmark does: build environment and policy once, then play one episode after the other."""
+
+import math
+from contextlib import ExitStack
+from dataclasses import asdict
+from pathlib import Path
+
+from assets import gl
+from benchmarks.evaluate import Plan, Runner, error_result
+from benchmarks.journal import thumbnail_name, video_name
+from benchmarks.policies import make_policy
+from benchmarks.versions import versions
+from benchmarks.video import ThumbnailObserver, VideoObserver
+from datagen.record import DemoRecorder
+from datagen.storage import DemoFile
+from envs.episode import make_episode
+from envs.interface import EpisodeResult
+from envs.rollout import Observer, run_episode
+from envs.sim import SimEnv
+
+
+def make_runner(plan: Plan) -> Runner:
+    """Build what plays any episode of `plan`.
+
+    Raises whatever keeps the environment, the policy or (for films) the renderer from being made.
+    """
+    policy = make_policy(plan.policy)
+    can_draw = _can_draw(required=bool(plan.videos or policy.cameras))
+    env = SimEnv(suite=plan.suite, obs_mode=obs_mode(policy.cameras), hand=plan.hand)
+
+    def run(index: int) -> EpisodeResult:
+        episode = make_episode(plan.suite, index, plan.version)
+        with ExitStack() as stack:
+            observers = _observers(plan, index, can_draw, stack)
+            result = run_episode(env, policy, episode, plan.attempts, observers)
+        return checked(plan, result)
+
+    return run
+
+
+def obs_mode(cameras: tuple[str, ...]) -> str:
+    """The observation mode for a policy that wants these cameras: images are rendered only for who reads them."""
+    return "rgb" if cameras else "state"
+
+
+def checked(plan: Plan, result: EpisodeResult) -> EpisodeResult:
+    """The result, or an error row where a number in it is not finite: then the simulation itself has diverged."""
+    wild = [name for name, value in asdict(result).items() if isinstance(value, float) and not math.isfinite(value)]
+    if wild:
+        return error_result(plan, result.index, f"the simulation diverged: {', '.join(wild)} not finite")
+    return result
+
+
+def _observers(plan: Plan, index: int, can_draw: bool, stack: ExitStack) -> list[Observer]:
+    observers: list[Observer] = []
+    if plan.media_dir is not None:
+        if can_draw:
+            observers.append(ThumbnailObserver(Path(plan.media_dir) / thumbnail_name(index)))
+        if index in plan.videos:
+            observers.append(stack.enter_context(VideoObserver(Path(plan.media_dir) / video_name(index))))
+    if plan.demos is not None:
+        observers.append(DemoRecorder(DemoFile(plan.demos), versions()))
+    return observers
+
+
+def _can_draw(*, required: bool) -> bool:
+    """Whether pictures can be drawn here. A run that only counts must not stop for want of an OpenGL library."""
+    try:
+        gl.gl_context()
+    except gl.RenderingError:
+        if required:
+            raise
+        return False
+    return True

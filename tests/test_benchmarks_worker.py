@@ -1,0 +1,77 @@
+"""The real thing, briefly: worker, environment and policies together."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from fake_episodes import fake_result
+
+from assets import gl
+from benchmarks import worker
+from benchmarks.evaluate import Plan, evaluate
+from benchmarks.journal import MEDIA, thumbnail_name, video_name
+from benchmarks.run import main
+from benchmarks.worker import checked, make_runner
+from datagen.storage import DemoFile
+from envs.episode import make_episode
+
+STILL = Plan(suite="unseen_objects", version=1, policy="hold-still", hand="g0r")
+
+
+def without_wall_clock(results):
+    return [replace(r, wall_s=0.0) for r in sorted(results, key=lambda r: r.index)]
+
+
+def test_the_expert_s_episodes_do_not_depend_on_the_worker_that_plays_them():
+    plan = replace(STILL, policy="expert")
+    one = without_wall_clock(evaluate(plan, [4, 2], 1, make_runner))
+    two = without_wall_clock(evaluate(plan, [2, 4], 2, make_runner))
+    assert one == two
+    assert [r.outcome == "error" for r in one] == [False, False]
+
+
+def test_a_run_films_records_and_reports(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    words = ["--suite", "unseen_objects", "--episodes", "1", "--first", "2", "--video", "1", "--record", "demos.h5"]
+    assert main([*words, "--out", "run"]) == 0
+    (row,) = (json.loads(line) for line in Path("run/episodes.jsonl").read_text().splitlines())
+    assert row["spec_hash"] == make_episode("unseen_objects", 2).hash
+    assert Path("run", MEDIA, video_name(2)).stat().st_size > 10_000
+    assert "data:video/mp4;base64," in Path("run/report.html").read_text()
+    file = DemoFile("demos.h5")
+    assert file.names() == (["demo_2"] if row["success"] else [])
+    if row["success"]:
+        assert len(file.read("demo_2").actions) == row["steps"]
+
+
+def test_holding_still_never_succeeds_and_leaves_a_picture(tmp_path):
+    run = make_runner(replace(STILL, media_dir=str(tmp_path)))
+    result = run(0)
+    assert (result.outcome, result.success, result.index) == ("timeout", False, 0)
+    assert (tmp_path / thumbnail_name(0)).exists()
+
+
+def test_another_version_of_a_suite_is_not_played():
+    run = make_runner(replace(STILL, version=99))
+    with pytest.raises(ValueError, match="version"):
+        run(0)
+
+
+def test_numbers_that_are_not_finite_are_an_error_of_ours():
+    good = fake_result(STILL, 5, "success")
+    assert checked(STILL, good) is good
+    wild = checked(STILL, replace(good, max_contact_force_n=float("nan"), slip_m=float("inf")))
+    assert (wild.outcome, wild.index, wild.success) == ("error", 5, False)
+    assert "max_contact_force_n, slip_m" in wild.error
+
+
+def test_without_opengl_a_run_still_counts_but_does_not_film(monkeypatch, tmp_path):
+    def no_context():
+        raise gl.RenderingError("no library")
+
+    monkeypatch.setattr(worker.gl, "gl_context", no_context)
+    assert make_runner(replace(STILL, media_dir=str(tmp_path)))(0).outcome == "timeout"
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(gl.RenderingError):
+        make_runner(replace(STILL, media_dir=str(tmp_path), videos=(0,)))
