@@ -1,9 +1,12 @@
 """What a worker of the benchmark does: build environment and policy once, then play one episode after the other."""
 
 import math
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
+
+import mujoco
 
 from assets import gl
 from benchmarks.evaluate import Plan, Runner, error_result
@@ -33,7 +36,7 @@ def make_runner(plan: Plan) -> Runner:
         with ExitStack() as stack:
             observers = _observers(plan, index, can_draw, stack)
             result = run_episode(env, policy, episode, plan.attempts, observers)
-        return checked(plan, result)
+        return checked(plan, result, physics_warnings(env.data))
 
     return run
 
@@ -43,11 +46,16 @@ def obs_mode(cameras: tuple[str, ...]) -> str:
     return "rgb" if cameras else "state"
 
 
-def checked(plan: Plan, result: EpisodeResult) -> EpisodeResult:
-    """The result, or an error row where a number in it is not finite: then the simulation itself has diverged."""
+def physics_warnings(data: mujoco.MjData) -> list[str]:
+    """What MuJoCo complained about since the scene was loaded; after any of it the physics is not to be trusted."""
+    return [mujoco.mjtWarning(number).name for number, warning in enumerate(data.warning) if warning.number]
+
+
+def checked(plan: Plan, result: EpisodeResult, warnings: Sequence[str]) -> EpisodeResult:
+    """The result, or an error row where the simulation itself has failed: it warned, or numbers are not finite."""
     wild = [name for name, value in asdict(result).items() if isinstance(value, float) and not math.isfinite(value)]
-    if wild:
-        return error_result(plan, result.index, f"the simulation diverged: {', '.join(wild)} not finite")
+    if wild or warnings:
+        return error_result(plan, result.index, f"the simulation failed: {', '.join([*warnings, *wild])}")
     return result
 
 

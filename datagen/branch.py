@@ -12,6 +12,7 @@ from envs.outcome import neighbour_disturbed
 from envs.readings import contact_readings
 from envs.scene import Scene
 
+PATH_STRIDE_RAD = 0.06  # spacing of collision checks along a path, of the fastest joint
 TOUCH_M = 0.0015  # shallower overlaps are contacts that physics resolves by itself
 
 
@@ -44,7 +45,7 @@ class Branch:
         self._hand_shapes: dict[bytes, np.ndarray] = {}
         self._hand_points: dict[bytes, tuple[np.ndarray, np.ndarray]] = {}
         body = scene.model.geom_bodyid
-        self._on_target = body == scene.object_bodies[0]
+        self._on_neighbour = np.isin(body, scene.object_bodies[1:])
 
     def snapshot(self, data: mujoco.MjData, servo: Servo) -> None:
         """Take over the real episode's state."""
@@ -62,8 +63,11 @@ class Branch:
         body = self.scene.object_bodies[0]
         return self._base.xmat[body].reshape(3, 3).copy(), self._base.xpos[body].copy()
 
-    def blocked(self, arm_rad: np.ndarray, opening: np.ndarray, ignore_target: bool = False) -> bool:
-        """True if the robot overlaps table, station or an object in this posture."""
+    def blocked(self, arm_rad: np.ndarray, opening: np.ndarray, brush: bool = False) -> bool:
+        """True if the robot overlaps table, station or an object in this posture.
+
+        brush: neighbours do not count; whether the hand may push one aside is then for a trial to judge.
+        """
         data, model = self.data, self.scene.model
         data.qpos[self.servo.arm_qpos] = arm_rad
         data.qpos[self._hand_address] = self._hand_shape(opening)
@@ -75,16 +79,16 @@ class Branch:
         a, b = pairs[:, 0], pairs[:, 1]
         robot = self.scene.is_robot
         hit = (robot[a] != robot[b]) & (data.contact.dist < -TOUCH_M)
-        if ignore_target:
-            hit &= ~(self._on_target[a] | self._on_target[b])
+        if brush:
+            hit &= ~(self._on_neighbour[a] | self._on_neighbour[b])
         return bool(hit.any())
 
-    def path_blocked(self, waypoints: np.ndarray, opening: np.ndarray, stride_rad: float = 0.06) -> bool:
-        """True if the robot overlaps anything along the straight joint lines of a path (K, 7)."""
+    def path_blocked(self, waypoints: np.ndarray, opening: np.ndarray, brush: bool = False) -> bool:
+        """True if the robot overlaps anything along the straight joint lines of a path (K, 7). See `blocked`."""
         for start, end in zip(waypoints[:-1], waypoints[1:], strict=True):
-            count = max(1, int(np.ceil(np.abs(end - start).max() / stride_rad)))
+            count = max(1, int(np.ceil(np.abs(end - start).max() / PATH_STRIDE_RAD)))
             # The far end first: most blocked lines are blocked near the objects.
-            if any(self.blocked(start + (end - start) * k / count, opening) for k in range(count, 0, -1)):
+            if any(self.blocked(start + (end - start) * k / count, opening, brush) for k in range(count, 0, -1)):
                 return True
         return False
 

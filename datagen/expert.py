@@ -9,6 +9,7 @@ from datagen.search import Plan, find_plan
 from envs import spec
 from envs.home import homing_actions
 from envs.interface import GraspEnv, Observation, Policy
+from envs.outcome import ATTEMPT_STEPS
 from envs.sim import SimEnv
 
 
@@ -56,9 +57,8 @@ class Expert(Policy):
             return
         self._branch.snapshot(env.data, env.servo)
         self.plan = find_plan(self._branch, env.servo.reference_rad, self._rng, frozenset(self._failed))
-        if self.plan is None:
-            still = observation[spec.STATE].astype(float)
-            self._queue.extend([still] * spec.CONTROL_HZ)
+        if self.plan is None:  # nothing holds: stand still until the attempt is over
+            self._queue.extend([observation[spec.STATE].astype(float)] * ATTEMPT_STEPS)
             return
         self._queue.extend(self.plan.actions)
         self._homed = False

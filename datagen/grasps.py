@@ -36,12 +36,11 @@ class Template:
 
 @dataclass(frozen=True)
 class Grasp:
-    """One candidate. Poses (4, 4) are of the hand frame in world; openings (6,) as in the action."""
+    """One candidate. hand_in_world: pose (4, 4) of the hand frame; preshape, squeeze: openings (6,) as in the action."""
 
     template: str
     azimuth_deg: float
     hand_in_world: np.ndarray
-    pregrasp_in_world: np.ndarray
     preshape: np.ndarray
     squeeze: np.ndarray
     press_m: float = 0.0
@@ -62,6 +61,8 @@ TEMPLATES = (
 DEPTHS_M = (0.0, 0.012, -0.010)
 DEPTH_COST = 5.0
 TOO_LOW_COST = 4.0
+LONG_RATIO = 1.3  # an outline this much longer than wide is taken straight across
+PALM_DOWN_DEG = 60.0
 AZIMUTHS_DEG = np.arange(-45.0, 76.0, 15.0)
 
 # Weights of the canonical order, all in units of one template's rank.
@@ -74,8 +75,6 @@ MAX_RAISE_SHARE = 0.9  # of the object's height; beyond, the fingers would close
 
 PALM_HALF_M = 0.016
 SLICE_M = 0.035  # half the breadth of the hand across its fingers
-RETREAT_M = 0.09  # pregrasp: this far back along the fingers ...
-RAISE_M = 0.03  # ... and this far up
 
 
 def hand_rotation(azimuth_deg: float, pitch_deg: float, roll_deg: float) -> np.ndarray:
@@ -156,13 +155,6 @@ class Shape:
         return float(near[0]), float(near[1])
 
 
-def pregrasp_of(hand_in_world: np.ndarray, retreat_m: float = RETREAT_M, raise_m: float = RAISE_M) -> np.ndarray:
-    """The pose (4, 4) from which the hand slides into the grasp: back along its fingers and a little higher."""
-    pose = hand_in_world.copy()
-    pose[:3, 3] += -retreat_m * pose[:3, 2] + raise_m * np.array([0.0, 0.0, 1.0])
-    return pose
-
-
 def preshape_of(template: Template) -> np.ndarray:
     """Openings (6,) while reaching: fingers open, thumb already turned against them."""
     return np.array([1.0, 1.0, 1.0, 1.0, 1.0, template.thumb])
@@ -172,7 +164,7 @@ def make_grasp(template: Template, azimuth_deg: float, hand_in_world: np.ndarray
     """A template at a place, with its hand shapes."""
     preshape = preshape_of(template)
     squeeze = np.array([0.0, 0.0, 0.0, 0.0, 0.0, template.thumb])
-    return Grasp(template.name, azimuth_deg, hand_in_world, pregrasp_of(hand_in_world), preshape, squeeze, template.press_m)
+    return Grasp(template.name, azimuth_deg, hand_in_world, preshape, squeeze, template.press_m)
 
 
 def candidates(branch: Branch) -> list[Grasp]:
@@ -184,13 +176,13 @@ def candidates(branch: Branch) -> list[Grasp]:
     shape = Shape(branch.scene.objects[0].pieces)
     low, high = shape.bounds(rotation)
     height = high[2] - low[2]
+    azimuths = _azimuths(shape, rotation)
     ranked: list[tuple[float, Grasp]] = []
     for (round_, depth), (rank, base) in itertools.product(enumerate(DEPTHS_M), enumerate(TEMPLATES)):
         gx, gap, gz = base.grip_m
         template = replace(base, grip_m=(gx, gap, gz + depth))
-        normals = [hand_rotation(a, base.pitch_deg, base.roll_deg)[:, 1] for a in AZIMUTHS_DEG]
-        widths = [shape.width(rotation, normal) for normal in normals]
-        for azimuth, width in zip(AZIMUTHS_DEG, widths, strict=True):
+        widths = [shape.width(rotation, _closing_direction(base, azimuth)) for azimuth in azimuths]
+        for azimuth, width in zip(azimuths, widths, strict=True):
             pose = place_hand(template, azimuth, shape, rotation, position)
             raised = branch.raise_over_table(pose, preshape_of(template), TABLE_CLEARANCE_M)
             if raised > MAX_RAISE_SHARE * height:
@@ -202,3 +194,24 @@ def candidates(branch: Branch) -> list[Grasp]:
             name = base.name if round_ == 0 else f"{base.name}{round_}"
             ranked.append((cost, make_grasp(replace(template, name=name), float(azimuth), pose)))
     return [grasp for _, grasp in sorted(ranked, key=lambda pair: pair[0])]
+
+
+def _azimuths(shape: Shape, rotation: np.ndarray) -> list[float]:
+    """The grid of azimuths, and those that put the fingers straight across or along a long object."""
+    fine = np.arange(0.0, 180.0, 5.0)
+    across = [shape.width(rotation, np.array([np.cos(a), np.sin(a), 0.0])) for a in np.radians(fine)]
+    if max(across) < LONG_RATIO * min(across):
+        return list(AZIMUTHS_DEG)
+    thin = fine[int(np.argmin(across))]
+    aligned = [a for k in range(-4, 5) if AZIMUTHS_DEG[0] <= (a := thin + 90.0 * k) <= AZIMUTHS_DEG[-1]]
+    return [*AZIMUTHS_DEG, *aligned]
+
+
+def _closing_direction(template: Template, azimuth_deg: float) -> np.ndarray:
+    """The horizontal direction (3,) along which the hand must span the object.
+
+    With the palm upright that is across the palm; with the palm down, thumb and fingertips meet along the fingers.
+    """
+    axes = hand_rotation(azimuth_deg, template.pitch_deg, template.roll_deg)
+    direction = axes[:, 1 if template.roll_deg < PALM_DOWN_DEG else 2] * (1.0, 1.0, 0.0)
+    return direction / np.linalg.norm(direction)

@@ -40,8 +40,8 @@ class DemoRecorder(Observer):
         self._states.append(env.save_state().physics)
 
     def on_end(self, env: SimEnv, result: EpisodeResult) -> None:
-        """Write the episode if it succeeded."""
-        if not result.success:
+        """Write the episode if it succeeded, and the simulation had nothing to complain of."""
+        if not result.success or any(warning.number for warning in env.data.warning):
             return
         # Rows show what was there before their action, so what followed the last one is left out.
         observations, states = self._observations[:-1], self._states[:-1]

@@ -1,7 +1,7 @@
 """From the scene to one tested motion: candidates in canonical order, planned, tried out, the first tolerant one taken."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -17,19 +17,21 @@ PHASES = ("reach", "pregrasp", "close", "lift")
 LEAST_REACH_STEPS = 30
 CLOSE_STEPS, FINGER_STEPS, THUMB_DELAY_STEPS = 12, 6, 3
 LIFT_STEPS, STILL_STEPS = 20, 12
+HOLD_STEPS = 50  # how much longer the target is held in a trial, to see whether it creeps
 LIFT_M, LIFT_STRIDE_M = 0.16, 0.02
 APPROACH_SHARES = (0.34, 0.67, 1.0)
-HOVER_M = (0.04, 0.08, 0.12)
-HOVER_BACK = 0.4  # metres back along the fingers per metre up
+APPROACHES_M = ((0.09, 0.03), (0.03, 0.12))  # (back along the fingers, up): sliding in, or down from above
+HOVER_M, RISE_M = (0.05, 0.12), (0.0, 0.12)  # (back, up) over the pregrasp, and over the start
 PRESHAPED_AT = 0.6  # share of the reach after which the hand has its preshape
 POSTURES_TRIED = 4
 
 # What a trial must show, and with which errors of the target's place it must show it again.
-HOLD_HEIGHT_M, CREEP_M = 0.13, 0.0005
+HOLD_HEIGHT_M, CREEP_M = 0.13, 0.0002
 ERROR_M, ERROR_RAD = 0.01, np.radians(8.0)
 TOLERANCE_TRIALS = 2
 BEGIN_BEFORE_GRASP = 14  # tolerance trials start this many steps before the hand arrives
-MAX_TRIALS = 40
+MAX_TRIALS = 30
+ENOUGH_TRIALS = 12  # of them, once something holds without being tolerant
 
 
 @dataclass(frozen=True)
@@ -48,23 +50,26 @@ def find_plan(
 ) -> Plan | None:
     """The first tolerant plan in canonical order; else the first that holds at all; None if nothing does.
 
+    Motions that stay clear of every neighbour come first, then those in which the hand may push one aside a little.
     branch: already at its snapshot; arm_rad: (7,) commanded posture to start from; rng draws the errors of the
     tolerance trials; avoid: (template, azimuth) of grasps that have failed for real.
     """
     fallback: Plan | None = None
-    trials = 0
-    for grasp in grasps.candidates(branch):
-        if (grasp.template, grasp.azimuth_deg) in avoid:
-            continue
-        plan = plan_motion(branch, arm_rad, grasp)
-        if plan is None:
-            continue
-        trials += 1
-        if _holds(branch, plan):
-            if _tolerates(branch, plan, rng):
-                return Plan(plan.grasp, plan.actions, plan.phases, plan.reach_steps, tolerant=True)
-            fallback = fallback or plan
-        if trials >= MAX_TRIALS:
+    wanted = [g for g in grasps.candidates(branch) if (g.template, g.azimuth_deg) not in avoid]
+    for brush in (False, True):
+        trials = 0
+        for grasp in wanted:
+            plan = plan_motion(branch, arm_rad, grasp, brush)
+            if plan is None:
+                continue
+            trials += 1
+            if _holds(branch, plan):
+                if _tolerates(branch, plan, rng):
+                    return replace(plan, tolerant=True)
+                fallback = fallback or plan
+            if trials >= MAX_TRIALS or (fallback is not None and trials >= ENOUGH_TRIALS):
+                break
+        if fallback is not None:
             break
     return fallback
 
@@ -74,7 +79,8 @@ def _check_step(plan: Plan) -> int:
 
 
 def _holds(branch: Branch, plan: Plan) -> bool:
-    trial = branch.try_out(plan.actions, _check_step(plan))
+    longer = np.repeat(plan.actions[-1:], HOLD_STEPS, axis=0)
+    trial = branch.try_out(np.vstack([plan.actions, longer]), _check_step(plan))
     return trial.holds(HOLD_HEIGHT_M, CREEP_M) and not trial.disturbed
 
 
@@ -84,32 +90,41 @@ def _tolerates(branch: Branch, plan: Plan, rng: np.random.Generator) -> bool:
         angle = heading + np.pi * k
         shift = (ERROR_M * np.cos(angle), ERROR_M * np.sin(angle), ERROR_RAD * (1 if k % 2 else -1))
         trial = branch.try_out(plan.actions, _check_step(plan), plan.reach_steps - BEGIN_BEFORE_GRASP, shift)
-        if not trial.holds(HOLD_HEIGHT_M - ERROR_M, 2 * CREEP_M):
+        if not trial.holds(HOLD_HEIGHT_M - ERROR_M, 5 * CREEP_M):
             return False
     return True
 
 
-def plan_motion(branch: Branch, arm_rad: np.ndarray, grasp: Grasp) -> Plan | None:
-    """Reach, close and lift for one grasp, clear of everything on the way; None if there is no such motion."""
+def plan_motion(branch: Branch, arm_rad: np.ndarray, grasp: Grasp, brush: bool = False) -> Plan | None:
+    """Reach, close and lift for one grasp, clear of everything on the way; None if there is no such motion.
+
+    brush: neighbours are not obstacles for the last part of the reach.
+    """
     for posture in motion.ranked_postures(grasp.hand_in_world, arm_rad)[:POSTURES_TRIED]:
-        if branch.blocked(posture, grasp.preshape):
-            continue
-        back = motion.follow_line(posture, list(_towards_pregrasp(grasp)))
-        if back is None or branch.path_blocked(np.vstack([posture, back]), grasp.preshape):
+        if branch.blocked(posture, grasp.preshape, brush):
             continue
         closed = motion.follow_line(posture, [_raised(grasp.hand_in_world, -grasp.press_m)])
         lift = motion.follow_line(posture, list(_upwards(grasp.hand_in_world)))
         if closed is None or lift is None:
             continue
-        route = _route(branch, arm_rad, np.vstack([back[::-1], posture]), grasp)
-        if route is not None:
-            return _timed_plan(grasp, branch.opening, route, np.vstack([closed, lift]))
+        for retreat_m, raise_m in APPROACHES_M:
+            back = motion.follow_line(posture, _away(grasp.hand_in_world, retreat_m, raise_m))
+            if back is None or branch.path_blocked(np.vstack([posture, back]), grasp.preshape, brush):
+                continue
+            route = _route(branch, arm_rad, np.vstack([back[::-1], posture]), grasp.preshape)
+            if route is not None:
+                return _timed_plan(grasp, branch.opening, route, np.vstack([closed, lift]))
     return None
 
 
-def _towards_pregrasp(grasp: Grasp) -> Iterator[np.ndarray]:
+def _away(pose: np.ndarray, retreat_m: float, raise_m: float) -> list[np.ndarray]:
+    """Hand poses (4, 4) on the way from a grasp back to its pregrasp."""
+    steps = []
     for share in APPROACH_SHARES:
-        yield (1 - share) * grasp.hand_in_world + share * grasp.pregrasp_in_world
+        step = _raised(pose, share * raise_m)
+        step[:3, 3] -= share * retreat_m * pose[:3, 2]
+        steps.append(step)
+    return steps
 
 
 def _upwards(pose: np.ndarray) -> Iterator[np.ndarray]:
@@ -123,21 +138,20 @@ def _raised(pose: np.ndarray, height_m: float) -> np.ndarray:
     return raised
 
 
-def _route(branch: Branch, arm_rad: np.ndarray, approach: np.ndarray, grasp: Grasp) -> np.ndarray | None:
-    """Waypoints (K, 7) from `arm_rad` through the approach (N, 7): straight if free, else over a hover point."""
-    direct = np.vstack([arm_rad, approach])
-    if not branch.path_blocked(direct[:2], grasp.preshape):
-        return direct
-    over = []
-    for height in HOVER_M:
-        pose = grasp.pregrasp_in_world.copy()
-        pose[:3, 3] += height * np.array([0.0, 0.0, 1.0]) - HOVER_BACK * height * pose[:3, 2]
-        over.append(pose)
-    hover = motion.follow_line(approach[0], over)
+def _route(branch: Branch, arm_rad: np.ndarray, approach: np.ndarray, preshape: np.ndarray) -> np.ndarray | None:
+    """Waypoints (K, 7) from `arm_rad` through the approach (N, 7): straight if free, else over hover points."""
+    if not branch.path_blocked(np.vstack([arm_rad, approach[:1]]), preshape):
+        return np.vstack([arm_rad, approach])
+    hover = motion.follow_line(approach[0], _away(motion.hand_pose(approach[0]), *HOVER_M))
     if hover is None:
         return None
-    detour = np.vstack([arm_rad, hover[::-1], approach])
-    return None if branch.path_blocked(detour[: len(hover) + 2], grasp.preshape) else detour
+    rise = motion.follow_line(arm_rad, _away(motion.hand_pose(arm_rad), *RISE_M))
+    starts = [arm_rad[None]] + ([] if rise is None else [np.vstack([arm_rad, rise])])
+    for start in starts:
+        detour = np.vstack([start, hover[::-1], approach])
+        if not branch.path_blocked(detour[: len(detour) - len(approach) + 1], preshape):
+            return detour
+    return None
 
 
 def _timed_plan(grasp: Grasp, opening: np.ndarray, route: np.ndarray, lift: np.ndarray) -> Plan:

@@ -59,7 +59,7 @@ def check_action(action: np.ndarray) -> np.ndarray:
     if not np.isfinite(values).all():
         bad = [spec.ACTION_NAMES[i] for i in np.flatnonzero(~np.isfinite(values))]
         raise ActionError(f"the action holds values that are not finite at {', '.join(bad)}")
-    return np.clip(values, spec.ACTION_LOW, spec.ACTION_HIGH)
+    return np.minimum(np.maximum(values, spec.ACTION_LOW), spec.ACTION_HIGH)
 
 
 @dataclass
@@ -80,40 +80,45 @@ class Servo:
         self.arm_qpos = np.array([j.qposadr[0] for j in joints])
         self.arm_dof = np.array([j.dofadr[0] for j in joints])
         self.hand_qpos = np.array([model.joint(name).qposadr[0] for name in self.hand.driven_joints])
+        self._qpos = np.concatenate([self.arm_qpos, self.hand_qpos])
+        closed, opened = np.asarray(self.hand.closed_rad), np.asarray(self.hand.open_rad)
+        self._zero_rad = np.concatenate([np.zeros(spec.ARM_DOF), closed])
+        self._range_rad = np.concatenate([spec.ARM_SCALE_RAD, opened - closed])
         kp = model.actuator_gainprm[: spec.ARM_DOF, 0]
         kv = -model.actuator_biasprm[: spec.ARM_DOF, 2]
         self._feed_forward_s = (kv + np.asarray(model.dof_damping[self.arm_dof]).reshape(-1)) / kp
         self.reference_rad = np.zeros(spec.ARM_DOF)
-        self._low, self._high = JOINT_LIMITS_RAD[:, 0], JOINT_LIMITS_RAD[:, 1]
+        self._low, self._high = JOINT_LIMITS_RAD[:, 0].copy(), JOINT_LIMITS_RAD[:, 1].copy()
+        self._max_step_rad = MAX_SPEED_RAD_S / spec.STREAM_HZ
 
     def reset(self, data: mujoco.MjData, arm_rad: np.ndarray, opening: np.ndarray) -> None:
         """Put arm and hand at rest at the given pose, coupled joints included."""
         data.qpos[self.arm_qpos] = arm_rad
         set_hand(self.model, data, self.hand, opening)
         self.reference_rad = np.array(arm_rad, dtype=float)
-        data.ctrl[: spec.ARM_DOF] = arm_rad
-        data.ctrl[spec.ARM_DOF : spec.ACTION_DIM] = hand_to_rad(opening, self.hand)
+        data.ctrl[spec.ARM] = arm_rad
+        data.ctrl[spec.HAND] = hand_to_rad(opening, self.hand)
 
     def run(self, data: mujoco.MjData, action: np.ndarray) -> None:
         """One control period of physics towards `action`, shape (13,), already checked."""
-        target = np.clip(arm_to_rad(action[spec.ARM]), self._low, self._high)
+        wished = self._zero_rad + action * self._range_rad
+        target = np.minimum(np.maximum(wished[spec.ARM], self._low), self._high)
         blocks = spec.SUBSTEPS // spec.BLOCK_SUBSTEPS
-        limit = MAX_SPEED_RAD_S / spec.STREAM_HZ
-        step = np.clip((target - self.reference_rad) / blocks, -limit, limit)
-        data.ctrl[spec.ARM_DOF : spec.ACTION_DIM] = hand_to_rad(action[spec.HAND], self.hand)
+        limit = self._max_step_rad
+        step = np.minimum(np.maximum((target - self.reference_rad) / blocks, -limit), limit)
         ahead = self._feed_forward_s * step * spec.STREAM_HZ
-        reference = self.reference_rad
+        reference, ctrl, model = self.reference_rad, data.ctrl, self.model
+        ctrl[spec.HAND] = wished[spec.HAND]
         for _ in range(blocks):
             reference = reference + step
-            data.ctrl[: spec.ARM_DOF] = reference + ahead
-            mujoco.mj_step(self.model, data, spec.BLOCK_SUBSTEPS)
+            ctrl[spec.ARM] = reference + ahead
+            mujoco.mj_step(model, data, spec.BLOCK_SUBSTEPS)
         self.reference_rad = reference
 
     def measured(self, data: mujoco.MjData) -> np.ndarray:
         """The state of the robot in the layout of the action, shape (13,) float32, inside the space's bounds."""
-        arm = arm_from_rad(data.qpos[self.arm_qpos])
-        hand = hand_from_rad(data.qpos[self.hand_qpos], self.hand)
-        return np.clip(np.concatenate([arm, hand]), spec.ACTION_LOW, spec.ACTION_HIGH).astype(np.float32)
+        values = (data.qpos[self._qpos] - self._zero_rad) / self._range_rad
+        return np.minimum(np.maximum(values, spec.ACTION_LOW), spec.ACTION_HIGH).astype(np.float32)
 
 
 def set_hand(model: mujoco.MjModel, data: mujoco.MjData, hand: HandSpec, opening: np.ndarray) -> None:

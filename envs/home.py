@@ -14,10 +14,8 @@ OPEN_STEPS, RISE_STEPS, SETTLE_STEPS = 12, 24, 8
 TRAVEL_RAD_S = 1.2
 
 
-def homing_actions(
-    state: np.ndarray, home_rad: Sequence[float], rest_opening: Sequence[float]
-) -> Iterator[np.ndarray]:
-    """Actions (13,) that bring the robot from the measured `state` (13,) to `home_rad` (7,) with the hand at rest (6,)."""
+def homing_actions(state: np.ndarray, home_rad: Sequence[float], rest_opening: Sequence[float]) -> Iterator[np.ndarray]:
+    """Actions (13,) from the measured `state` (13,) to `home_rad` (7,) with the hand opened to `rest_opening` (6,)."""
     here = arm_to_rad(state[spec.ARM])
     home = np.asarray(home_rad, dtype=float)
     opened = np.asarray(rest_opening, dtype=float)

@@ -11,7 +11,7 @@ from assets.robots.station import HEAD_AXES, HEAD_POS
 from envs import spec
 from envs.physics import set_options
 
-SETTLE_S = 0.5
+SETTLE_S, SETTLE_ROUNDS = 0.5, 5  # most scenes rest after one round; soft-edged things rock a little longer
 MAX_PENETRATION_M = 0.001
 MAX_DRIFT_M, MAX_TILT_DEG, MAX_SPEED = 0.01, 6.0, 0.02  # speed: m/s and rad/s alike
 RAY_STRIDE_PX = 3
@@ -29,7 +29,10 @@ def settle(objects: Sequence[ObjectSpec], poses: np.ndarray, min_visible_px: int
     model = _bare_table(objects, poses)
     data = mujoco.MjData(model)
     start = data.qpos.reshape(-1, 7).copy()
-    mujoco.mj_step(model, data, round(SETTLE_S * spec.PHYSICS_HZ))
+    for _ in range(SETTLE_ROUNDS):
+        mujoco.mj_step(model, data, round(SETTLE_S * spec.PHYSICS_HZ))
+        if np.abs(data.qvel).max() < MAX_SPEED:
+            break
     after = data.qpos.reshape(-1, 7)
     mujoco.mj_forward(model, data)
     turn = 2 * np.degrees(np.arccos(np.clip(np.abs((start[:, 3:] * after[:, 3:]).sum(axis=1)), 0, 1)))
@@ -75,9 +78,7 @@ def visible_pixels(model: mujoco.MjModel, data: mujoco.MjData, body: int) -> int
     half = focal * reach / -seen[2]
     low = np.maximum(np.floor(centre - half), 0)
     high = np.minimum(np.ceil(centre + half), [width, height])
-    u, v = np.meshgrid(
-        np.arange(low[0], high[0], RAY_STRIDE_PX) + 0.5, np.arange(low[1], high[1], RAY_STRIDE_PX) + 0.5
-    )
+    u, v = np.meshgrid(np.arange(low[0], high[0], RAY_STRIDE_PX) + 0.5, np.arange(low[1], high[1], RAY_STRIDE_PX) + 0.5)
     if u.size == 0:
         return 0
     local = np.stack([(u - width / 2) / focal, (height / 2 - v) / focal, -np.ones_like(u)], axis=-1).reshape(-1, 3)

@@ -1,22 +1,31 @@
-"""SimEnv: the simulated station as a Gymnasium environment."""
+"""SimEnv: the simulated station as a Gymnasium environment.
+
+Many at once: `gymnasium.make_vec("DexClutter/Grasp-v0", num_envs=..., vectorization_mode="async")`. Every worker makes
+its own renderer at its first picture, so both ways to start workers give the same bits. Prefer
+`vector_kwargs={"context": "spawn"}`: it is safe whatever the parent has done. The default of Linux, fork, is quicker
+to start and safe where the parent has drawn nothing yet, or draws in software; the driver of a graphics card may not
+survive a fork once the parent has used it.
+"""
 
 from dataclasses import dataclass
 from typing import Any
 
-import gymnasium
 import mujoco
 import numpy as np
 from gymnasium import spaces
 
 from assets.looks.looks import animate
+from assets.robots.hands import get_hand
 from envs import outcome, spec
 from envs.control import Servo, check_action
-from envs.episode import MAX_OBJECTS, EpisodeSpec, make_episode
+from envs.episode import MAX_OBJECTS, EpisodeSpec, distribution, make_episode
 from envs.home import homing_actions
 from envs.interface import EpisodeError, GraspEnv, Observation
 from envs.readings import contact_readings, raised_m
+from envs.registration import register as register
 from envs.scene import Scene, build_scene
 from envs.sensing import Rig
+from envs.window import Window
 
 OBS_MODES = ("state", "rgb")
 REWARD_MODES = ("sparse", "dense")
@@ -24,17 +33,22 @@ MAX_INSTRUCTION = 240
 TEXT = "".join(chr(c) for c in range(32, 127))
 STATE_KIND = mujoco.mjtState.mjSTATE_INTEGRATION
 RANDOM_INDICES = 2**31  # reset without options draws its episode index from this many
+PALM_IN_HAND = (0.0, 0.03, 0.12)  # where the dense reward draws the target to (m, hand frame)
+_OBJECT_NUMBERS = np.arange(MAX_OBJECTS)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class SavedState:
     """Everything that decides how an episode goes on."""
 
+    hand: str
     episode: EpisodeSpec
     physics: np.ndarray
     reference_rad: np.ndarray
     progress: outcome.Progress
     start_poses: np.ndarray
+    readings: outcome.Readings
+    touches: int
     outcome: str | None
     slip_m: float | None
     random: dict[str, Any]
@@ -46,7 +60,7 @@ class SimEnv(GraspEnv):
     obs_mode "state": {"state": (13,) float32, "instruction": text}; "rgb" adds "head" and "wrist", (H, W, 3) uint8.
     image_size is (width, height). reward_mode "sparse" pays 1 at the end of a success; "dense" adds shaping below 1.
     segmentation=True adds info["segmentation"], (H, W) int32 of the head image: 0 nothing, i + 1 for object i.
-    reset(options={"episode": EpisodeSpec}) or {"index": int} chooses the scene; without options the seed draws an index.
+    reset(options={"episode": EpisodeSpec}) or {"index": int} chooses the scene; otherwise the seed draws an index.
     """
 
     metadata = {"render_modes": ["rgb_array", "human"], "render_fps": spec.CONTROL_HZ}
@@ -64,6 +78,7 @@ class SimEnv(GraspEnv):
         _choose("obs_mode", obs_mode, OBS_MODES)
         _choose("reward_mode", reward_mode, REWARD_MODES)
         _choose("render_mode", render_mode, (None, *self.metadata["render_modes"]))
+        distribution(suite), get_hand(hand)  # both raise an error that lists the choices
         self.suite, self.obs_mode, self.hand, self.reward_mode = suite, obs_mode, hand, reward_mode
         self.image_size = (int(image_size[0]), int(image_size[1]))
         self.segmentation, self.render_mode = segmentation, render_mode
@@ -71,9 +86,12 @@ class SimEnv(GraspEnv):
         self.observation_space = self._space()
         self._rig: Rig | None = None
         self._video_rig: Rig | None = None
-        self._viewer: Any = None
+        self._viewer: Window | None = None
         self.scene: Scene | None = None
         self.data: mujoco.MjData | None = None
+        self.outcome: str | None = None  # one of envs.interface.OUTCOMES once the attempt has ended
+        self.slip_m: float | None = None  # how far the target sank during the 20 s hold, once there was one
+        self.progress = outcome.Progress()
 
     # The contract of Gymnasium.
 
@@ -84,16 +102,16 @@ class SimEnv(GraspEnv):
         super().reset(seed=seed)
         self._load(self._episode_from(options or {}))
         self._begin_attempt()
-        return self._observe(), self._info()
+        return self._first_moment()
 
     def step(self, action: np.ndarray) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """One control period of 50 ms. When the target has been up for 0.5 s this call also runs the 20 s hold."""
-        if self.outcome is not None:
+        if self._loaded() and self.outcome is not None:
             raise EpisodeError(f"the attempt has ended ({self.outcome}); call reset() or retry()")
         checked = check_action(action)
-        self.servo.run(self.data, checked)
-        animate(self.model, self.scene.episode.look, self.data.time)
-        self.progress = outcome.advance(self.progress, self._readings())
+        self._drive(checked)
+        self._read()
+        self.progress = outcome.advance(self.progress, self._readings)
         truncated = False
         if outcome.ready_to_hold(self.progress):
             self.outcome = self._hold(checked)
@@ -107,16 +125,16 @@ class SimEnv(GraspEnv):
         return self._observe(), self._reward(), ended and not truncated, truncated, self._info()
 
     def render(self) -> np.ndarray | None:
-        """rgb_array: the view from outside, (H, W, 3) uint8. human: refreshes MuJoCo's viewer window."""
-        if self.data is None:
-            raise EpisodeError("there is nothing to render before reset()")
+        """rgb_array: the view from outside, (480, 640, 3) uint8. human: opens or refreshes MuJoCo's viewer window.
+
+        Raises RenderingError where there is no screen for the window, or nothing that draws pictures.
+        """
+        self._loaded()
         if self.render_mode == "rgb_array":
-            return self._picture("outside")
+            return self.picture("outside")
         if self.render_mode == "human":
             if self._viewer is None:
-                from mujoco import viewer  # needs a screen; only this mode may ask for one
-
-                self._viewer = viewer.launch_passive(self.model, self.data, show_left_ui=False, show_right_ui=False)
+                self._viewer = Window(self.model, self.data)
             self._viewer.sync()
         return None
 
@@ -131,13 +149,13 @@ class SimEnv(GraspEnv):
 
     @property
     def model(self) -> mujoco.MjModel:
-        """The live model of the present episode."""
-        return self.scene.model
+        """The live model of the present episode. Every reset compiles a new one."""
+        return self._loaded().model
 
     @property
     def instruction(self) -> str:
         """The words that name the target."""
-        return self.scene.episode.instruction
+        return self._loaded().episode.instruction
 
     @property
     def task_description(self) -> str:
@@ -149,34 +167,43 @@ class SimEnv(GraspEnv):
         for action in homing_actions(
             self.servo.measured(self.data), self.scene.episode.arm_start_rad, self.scene.hand.rest_action
         ):
-            self.servo.run(self.data, action)
+            self._drive(action)
         self._begin_attempt()
-        return self._observe(), self._info()
+        return self._first_moment()
 
     def picture(self, camera: str) -> np.ndarray:
-        """An extra view of the scene as it is now, (H, W, 3) uint8, for videos and reports."""
-        return self._picture(camera)
+        """An extra view of the scene as it is now, (480, 640, 3) uint8, for videos and reports."""
+        if self._video_rig is None:
+            self._video_rig = Rig(self.model, spec.IMAGE_SIZE)
+        return self._video_rig.render(self.data, camera)
 
     def save_state(self) -> SavedState:
         """A complete copy of the present state."""
         physics = np.zeros(mujoco.mj_stateSize(self.model, STATE_KIND))
         mujoco.mj_getState(self.model, self.data, physics, STATE_KIND)
         return SavedState(
-            self.scene.episode, physics, self.servo.reference_rad.copy(), self.progress,
-            self._start_poses.copy(), self.outcome, self._slip_m, self.np_random.bit_generator.state,
+            self.hand, self.scene.episode, physics, self.servo.reference_rad.copy(), self.progress,
+            self._start_poses.copy(), self._readings, self._touches, self.outcome, self.slip_m,
+            self.np_random.bit_generator.state,
         )  # fmt: skip
 
     def load_state(self, saved: SavedState) -> tuple[Observation, dict[str, Any]]:
-        """Go on exactly where `save_state` was called, in this or another environment with the same hand."""
+        """Go on exactly where `save_state` was called, in this or another environment with the same hand.
+
+        Raises EpisodeError for a state of the other hand.
+        """
+        if saved.hand != self.hand:
+            raise EpisodeError(f"the state was saved with hand {saved.hand!r}; this environment has {self.hand!r}")
         if self.scene is None or self.scene.episode != saved.episode:
             self._load(saved.episode)
         mujoco.mj_setState(self.model, self.data, saved.physics, STATE_KIND)
+        animate(self.model, self.scene.episode.look, self.data.time)
         mujoco.mj_forward(self.model, self.data)
         # The forward pass above overwrites the solver's warm start, which is part of the state.
         mujoco.mj_setState(self.model, self.data, saved.physics, STATE_KIND)
-        animate(self.model, self.scene.episode.look, self.data.time)
         self.servo.reference_rad = saved.reference_rad.copy()
-        self.progress, self.outcome, self._slip_m = saved.progress, saved.outcome, saved.slip_m
+        self.progress, self.outcome, self.slip_m = saved.progress, saved.outcome, saved.slip_m
+        self._readings, self._touches = saved.readings, saved.touches
         self._start_poses = saved.start_poses.copy()
         self.np_random.bit_generator.state = saved.random
         return self._observe(), self._info()
@@ -198,48 +225,74 @@ class SimEnv(GraspEnv):
         unknown = set(options) - {"episode", "index"}
         if unknown:
             raise EpisodeError(f"reset options are 'episode' or 'index'; got {', '.join(sorted(unknown))}")
-        if (episode := options.get("episode")) is not None:
-            return EpisodeSpec.from_dict(episode) if isinstance(episode, dict) else episode
-        index = options.get("index")
+        episode, index = options.get("episode"), options.get("index")
+        if episode is not None and index is not None:
+            raise EpisodeError("reset takes either an 'episode' or an 'index', not both")
+        if isinstance(episode, dict):
+            return EpisodeSpec.from_dict(episode)
+        if episode is not None:
+            return episode
         return make_episode(self.suite, int(self.np_random.integers(RANDOM_INDICES)) if index is None else int(index))
 
+    def _loaded(self) -> Scene:
+        if self.scene is None:
+            raise EpisodeError("there is no episode yet: call reset() first")
+        return self.scene
+
     def _load(self, episode: EpisodeSpec) -> None:
-        if self._viewer is not None:
-            self._viewer.close()
-            self._viewer = None
-        self.scene = build_scene(episode, self.hand)
-        self.data = self.scene.initial_data()
-        self.servo = Servo(self.scene.model, self.scene.hand)
-        self.servo.reset(self.data, np.asarray(episode.arm_start_rad), np.asarray(self.scene.hand.rest_action))
-        mujoco.mj_forward(self.model, self.data)
-        animate(self.model, episode.look, 0.0)
-        for rig in (self._rig, self._video_rig):
-            if rig is not None:
-                rig.close()
-        self._rig = self._video_rig = None
+        if not isinstance(episode, EpisodeSpec):
+            raise EpisodeError(f"an episode is an EpisodeSpec or its as_dict(); got {type(episode).__name__}")
+        if episode.instruction not in self.observation_space[spec.INSTRUCTION]:
+            raise EpisodeError(
+                f"an instruction is 1 to {MAX_INSTRUCTION} printable letters of ASCII; got {episode.instruction!r}"
+            )
+        scene = build_scene(episode, self.hand)
+        self.close()
+        self.scene, self.data = scene, scene.initial_data()
+        self.servo = Servo(scene.model, scene.hand)
+        self.servo.reset(self.data, np.asarray(episode.arm_start_rad), np.asarray(scene.hand.rest_action))
+        animate(scene.model, episode.look, 0.0)
+        mujoco.mj_forward(scene.model, self.data)
 
     def _begin_attempt(self) -> None:
-        self.progress, self.outcome, self._slip_m = outcome.Progress(), None, None
+        self.progress, self.outcome, self.slip_m = outcome.Progress(), None, None
         self._start_poses = self.scene.object_poses(self.data)
+        self._read()
 
-    def _readings(self) -> outcome.Readings:
-        touching, force = contact_readings(self.scene, self.data)
-        return outcome.Readings(
+    def _first_moment(self) -> tuple[Observation, dict[str, Any]]:
+        if self.render_mode == "human":
+            self.render()
+        return self._observe(), self._info()
+
+    def _drive(self, action: np.ndarray) -> None:
+        """One control period. Afterwards poses, cameras and lights belong to the same instant as the joint angles.
+
+        MuJoCo leaves them one physics step behind; a state that is loaded again could not show the same picture.
+        """
+        self.servo.run(self.data, action)
+        animate(self.model, self.scene.episode.look, self.data.time)
+        mujoco.mj_kinematics(self.model, self.data)
+        mujoco.mj_camlight(self.model, self.data)
+
+    def _read(self) -> None:
+        self._touches, force = contact_readings(self.scene, self.data)
+        self._readings = outcome.Readings(
             target_lowest_m=self.scene.lowest_m(self.data),
             other_raised_m=raised_m(self.scene, self.data, self._start_poses),
-            hand_on_target=touching,
+            hand_on_target=bool(self._touches & 1),
             station_force_n=force,
         )
 
     def _hold(self, action: np.ndarray) -> str:
         """Run the 20 s hold with the last action; give up as soon as the target has come down."""
-        first = lowest = self.scene.lowest_m(self.data)
+        first = lowest = self._readings.target_lowest_m
         for _ in range(outcome.HOLD_STEPS):
-            self.servo.run(self.data, action)
+            self._drive(action)
             lowest = min(lowest, self.scene.lowest_m(self.data))
             if lowest < spec.LIFT_HEIGHT_M:
                 break
-        self._slip_m = float(first - lowest)
+        self.slip_m = float(first - lowest)
+        self._read()
         now = self.scene.object_poses(self.data)
         return outcome.hold_word(lowest, outcome.neighbour_disturbed(self._start_poses[1:], now[1:]))
 
@@ -248,17 +301,16 @@ class SimEnv(GraspEnv):
             return 1.0
         if self.reward_mode == "sparse":
             return 0.0
-        body = self.scene.object_bodies[0]
-        frame = self.data.site("hand/frame")
-        palm = frame.xpos + frame.xmat.reshape(3, 3) @ (0.0, 0.03, 0.12)
-        reach = np.exp(-5.0 * float(np.linalg.norm(self.data.xpos[body] - palm)))
-        lift = np.clip(self.scene.lowest_m(self.data) / spec.LIFT_HEIGHT_M, 0.0, 1.0)
+        hand = self.data.site("hand/frame")
+        palm = hand.xpos + hand.xmat.reshape(3, 3) @ PALM_IN_HAND
+        reach = np.exp(-5.0 * float(np.linalg.norm(self.data.xpos[self.scene.object_bodies[0]] - palm)))
+        lift = np.clip(self._readings.target_lowest_m / spec.LIFT_HEIGHT_M, 0.0, 1.0)
         return float(0.3 * reach + 0.2 * self.progress.touched + 0.4 * lift)
 
     def _observe(self) -> Observation:
         observation: Observation = {
             spec.STATE: self.servo.measured(self.data),
-            spec.INSTRUCTION: self.instruction[:MAX_INSTRUCTION],
+            spec.INSTRUCTION: self.instruction,
         }
         if self.obs_mode == "rgb":
             for camera in spec.CAMERAS:
@@ -276,8 +328,9 @@ class SimEnv(GraspEnv):
             "outcome": self.outcome or "",
             "instruction": self.instruction,
             "time_s": self.progress.time_s,
-            "target_lowest_m": self.scene.lowest_m(self.data),
-            "hand_on_target": self.progress.touched,
+            "target_lowest_m": self._readings.target_lowest_m,
+            "hand_on_target": self._readings.hand_on_target,
+            "hand_touches": (self._touches >> _OBJECT_NUMBERS & 1).astype(bool),
             "max_contact_force_n": self.progress.max_force_n,
             "object_count": len(poses),
             "object_poses": padded,
@@ -298,18 +351,7 @@ class SimEnv(GraspEnv):
             self._rig = Rig(self.model, self.image_size)
         return self._rig
 
-    def _picture(self, camera: str) -> np.ndarray:
-        if self._video_rig is None:
-            self._video_rig = Rig(self.model, spec.IMAGE_SIZE)
-        return self._video_rig.render(self.data, camera)
-
 
 def _choose(what: str, value: str | None, choices: tuple) -> None:
     if value not in choices:
         raise EpisodeError(f"{what} must be one of {', '.join(map(str, choices))}; got {value!r}")
-
-
-def register() -> None:
-    """Make `gym.make("DexClutter/Grasp-v0")` known to Gymnasium; safe to call twice."""
-    if "DexClutter/Grasp-v0" not in gymnasium.registry:
-        gymnasium.register("DexClutter/Grasp-v0", entry_point="envs.sim:SimEnv")

@@ -164,7 +164,7 @@ INNOCENT = {
     "policy/agent.py": DOC + "import torch\nfrom envs import interface\nfrom datagen.storage import Demo\n",
     "envs/interface.py": DOC,
     "benchmarks/run.py": DOC + "from datagen import expert\nimport policy.agent\n\n\ndef _private():\n    pass\n",
-    "README.md": "Results lie in runs/work/x, see ~/work/y and </work/z>.\n",
+    "README.md": "Results lie in runs/home/x, see ~/home/y and </home/z>.\n",
 }
 
 

@@ -164,10 +164,10 @@ def test_what_is_drawn_is_what_collides():
         drawn = np.concatenate([v.mesh.vertices[np.unique(v.mesh.faces)] for v in spec.visuals])
         reach = np.array([solids.support(spec).reach(d) for d in directions])
         gap = np.abs((drawn @ directions.T).max(axis=0) - reach)
-        assert gap.max() < 0.0033, (object_id, gap.max())
+        assert gap.max() < 0.0035, (object_id, gap.max())
         distance = np.min([outside(piece, drawn) for piece in spec.pieces], axis=0)
         # A stalk, a wick or a bristle may stand out; no more than one vertex in a hundred.
-        assert np.quantile(distance, 0.99) < 0.0033, (object_id, np.quantile(distance, 0.99))
+        assert np.quantile(distance, 0.99) < 0.0035, (object_id, np.quantile(distance, 0.99))
         assert distance.max() < 0.005, (object_id, distance.max())
 
 

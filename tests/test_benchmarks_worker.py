@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import mujoco
 import pytest
 from fake_episodes import fake_result
 
@@ -12,7 +13,7 @@ from benchmarks import worker
 from benchmarks.evaluate import Plan, evaluate
 from benchmarks.journal import MEDIA, thumbnail_name, video_name
 from benchmarks.run import main
-from benchmarks.worker import checked, make_runner
+from benchmarks.worker import checked, make_runner, physics_warnings
 from datagen.storage import DemoFile
 from envs.episode import make_episode
 
@@ -58,12 +59,26 @@ def test_another_version_of_a_suite_is_not_played():
         run(0)
 
 
-def test_numbers_that_are_not_finite_are_an_error_of_ours():
+def test_a_simulation_that_failed_is_an_error_of_ours():
     good = fake_result(STILL, 5, "success")
-    assert checked(STILL, good) is good
-    wild = checked(STILL, replace(good, max_contact_force_n=float("nan"), slip_m=float("inf")))
+    assert checked(STILL, good, []) is good
+    wild = checked(STILL, replace(good, max_contact_force_n=float("nan"), slip_m=float("inf")), [])
     assert (wild.outcome, wild.index, wild.success) == ("error", 5, False)
     assert "max_contact_force_n, slip_m" in wild.error
+    assert "mjWARN_BADQACC" in checked(STILL, good, ["mjWARN_BADQACC"]).error
+
+
+def test_what_mujoco_complains_of_is_noticed(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # MuJoCo writes its log to the working directory
+    model = mujoco.MjModel.from_xml_string(
+        "<mujoco><worldbody><body><freejoint/><geom size='.1'/></body></worldbody></mujoco>"
+    )
+    data = mujoco.MjData(model)
+    mujoco.mj_step(model, data)
+    assert physics_warnings(data) == []
+    data.qvel[0] = float("nan")
+    mujoco.mj_step(model, data)
+    assert physics_warnings(data) == ["mjWARN_BADQVEL"]
 
 
 def test_without_opengl_a_run_still_counts_but_does_not_film(monkeypatch, tmp_path):

@@ -22,7 +22,7 @@ GEOM_TYPES = {
 }
 TORSIONAL_M, ROLLING_M = 0.005, 0.0001
 SOLREF, SOLIMP = (0.004, 1.0), (0.95, 0.99, 0.001, 0.5, 2.0)
-CREASE_COS = np.cos(np.deg2rad(40))  # faces that meet at a sharper angle get an edge
+CREASE_COS = np.cos(np.deg2rad(53))  # faces that meet at a sharper angle get an edge
 
 
 def add_object(world: mujoco.MjSpec, spec: ObjectSpec, name: str, pos: Sequence[float], quat: Sequence[float]) -> None:
@@ -134,7 +134,10 @@ def crease_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
     unit = weighted / np.linalg.norm(weighted, axis=1, keepdims=True)
     place = np.unique(np.round(vertices, 6), axis=0, return_inverse=True)[1].reshape(-1)[faces]
     corner_place, corner_face = place.ravel(), np.repeat(np.arange(len(faces)), 3)
-    meets = (corner_place[:, None] == corner_place) & (unit[corner_face] @ unit[corner_face].T > CREASE_COS)
-    normals = meets @ weighted[corner_face]
+    corner, other = np.nonzero(corner_place[:, None] == corner_place)
+    here, there = corner_face[corner], corner_face[other]
+    smooth = (unit[here] * unit[there]).sum(axis=1) > CREASE_COS
+    normals = np.zeros((len(corner_place), 3))
+    np.add.at(normals, corner[smooth], weighted[there[smooth]])
     normals /= np.linalg.norm(normals, axis=1, keepdims=True)
     return normals.reshape(-1, 3, 3)

@@ -3,6 +3,7 @@
 Directions are the robot's: it looks along +x, its left is +y, and "in front of" means nearer to it.
 """
 
+import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -80,7 +81,7 @@ def resolves_to(reference: Reference, scene: Sequence[Placed]) -> list[int]:
 
 
 def _has_attributes(reference: Reference, spec: ObjectSpec) -> bool:
-    colors = {*spec.colors, *(word for color in spec.colors for word in ALSO_CALLED.get(color, ()))}
+    colors = _color_words(spec)
     return (
         reference.noun in spec.nouns
         and reference.color in (None, *colors)
@@ -89,18 +90,24 @@ def _has_attributes(reference: Reference, spec: ObjectSpec) -> bool:
     )
 
 
-def _measure(size: str, placed: Placed) -> float:
-    """The length (m) that a size word speaks of; small and short are the low end of it."""
-    quat, _ = placed.spec.rest_quats[placed.pose]
-    low, high = bounds(placed.spec.pieces, rotation(quat))
-    return float(high[2] - low[2] if size in ("tall", "short") else np.prod(high - low) ** (1 / 3))
+@functools.lru_cache(maxsize=2048)
+def _lengths(spec: ObjectSpec, pose: int) -> tuple[float, float]:
+    """Mean edge (m), of which large and small speak, and height in the pose (m), of which tall and short do."""
+    low, high = bounds(spec.pieces, rotation(spec.rest_poses[pose].quat))
+    return float(np.prod(high - low) ** (1 / 3)), float(high[2] - low[2])
+
+
+@functools.lru_cache(maxsize=2048)
+def _color_words(spec: ObjectSpec) -> frozenset[str]:
+    """Every colour word that may be said of an object."""
+    return frozenset([*spec.colors, *(word for color in spec.colors for word in ALSO_CALLED.get(color, ()))])
 
 
 def _of_size(size: str, found: list[int], scene: Sequence[Placed]) -> list[int]:
     """Those at the size word's end of the range, with all that look as large; alone, by the family's own scale."""
     if len(found) < 2:
         return [i for i in found if size in scene[i].spec.size_words]
-    lengths = {i: _measure(size, scene[i]) for i in found}
+    lengths = {i: _lengths(scene[i].spec, scene[i].pose)[size in ("tall", "short")] for i in found}
     if size in ("large", "tall"):
         return [i for i in found if lengths[i] * SIZE_MARGIN >= max(lengths.values())]
     return [i for i in found if lengths[i] <= SIZE_MARGIN * min(lengths.values())]
@@ -122,7 +129,8 @@ def _rank(side: str, placed: Placed) -> tuple[float, float, float]:
 def noun_phrase(reference: Reference) -> str:
     """The reference in English, with its article: "the small green mug left of the can"."""
     color = " and ".join(word for word in (reference.color, reference.accent) if word)
-    words = [word for word in (reference.size, color, reference.material, reference.noun) if word]
+    material = "wooden" if reference.material == "wood" else reference.material
+    words = [word for word in (reference.size, color, material, reference.noun) if word]
     before, after = "", ""
     if reference.relation:
         after = f" {reference.relation} {noun_phrase(reference.anchor)}"
@@ -178,7 +186,7 @@ def _described(spec: ObjectSpec) -> Iterator[Reference]:
         yield Reference(spec.noun, color=color)
         if len(spec.colors) > 1:
             yield Reference(spec.noun, color=color, accent=spec.colors[1])
-    if spec.material not in ("fruit", "wax"):
+    if spec.material not in ("fruit", "wax"):  # not words that tell a thing apart
         yield Reference(spec.noun, material=spec.material)
     for noun in spec.nouns[1:]:
         yield Reference(noun, color=color)
@@ -223,6 +231,13 @@ def _counted(base: Reference, target: Placed, others: Sequence[Placed]) -> Itera
             yield replace(base, side=side, order=order)
 
 
+def _varied(found: Sequence[Reference]) -> list[Reference]:
+    """The plainest two first, then one of each other kind (relation, place, size), then the rest."""
+    kinds = (lambda r: r.relation, lambda r: r.side, lambda r: r.size)
+    first = [next((r for r in found[2:] if kind(r)), None) for kind in kinds]
+    return list(dict.fromkeys([*found[:2], *(r for r in first if r), *found]))
+
+
 def described(target: Placed, others: Sequence[Placed], count: int = 8) -> tuple[tuple[str, Reference], ...]:
     """Instructions that ask for the target alone, each with the reference that it says.
 
@@ -230,7 +245,7 @@ def described(target: Placed, others: Sequence[Placed], count: int = 8) -> tuple
     """
     if not 3 <= count <= len(VERBS):
         raise ValueError(f"count must lie between 3 and {len(VERBS)}, got {count}")
-    chosen = references(target, others)[: max(3, count // 2)]
+    chosen = _varied(references(target, others))[: max(3, count // 2)]
     picks = [chosen[i % len(chosen)] for i in range(count)]
     return tuple((verb.format(noun_phrase(pick)), pick) for verb, pick in zip(VERBS[:count], picks, strict=True))
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from assets.objects.families import animals, boxes, containers, fruit, tools, toys, vessels
+from assets.objects.families import animals, boxes, containers, dispensers, fruit, tools, toys, vessels
 from assets.objects.families.draw import Draw
 from assets.objects.solids import bounds, mass_properties, rotation
 from assets.objects.types import SEEN_SPLIT, UNSEEN_SPLIT, Draft, ObjectSpec, RestPose
@@ -39,7 +39,7 @@ _TABLE = (
     Family("block", boxes.toy_block, 2, 13),
     Family("apple", fruit.apple, 2, 11),
     Family("soap", boxes.soap, 2, 12),
-    Family("tube", containers.tube, 2, 13),
+    Family("tube", dispensers.tube, 2, 13),
     Family("candle", containers.candle, 2, 13),
     Family("shaker", containers.shaker, 2, 12),
     Family("yogurt", containers.yogurt, 2, 13),
@@ -49,8 +49,8 @@ _TABLE = (
     Family("lemon", fruit.lemon, 0, 5),
     Family("orange", fruit.orange, 0, 6),
     Family("banana", fruit.banana, 0, 5),
-    Family("spray", tools.spray, 0, 10),
-    Family("pump", tools.pump, 0, 9),
+    Family("spray", dispensers.spray, 0, 10),
+    Family("pump", dispensers.pump, 0, 9),
     Family("brush", tools.brush, 0, 9),
     Family("dumbbell", tools.dumbbell, 0, 8),
     Family("tape", tools.tape, 0, 8),

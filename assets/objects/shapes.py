@@ -16,7 +16,6 @@ UPRIGHT: Quat = (1.0, 0.0, 0.0, 0.0)
 # Quats that turn the body's z axis onto another axis.
 Z_TO_X: Quat = (0.5**0.5, 0.0, 0.5**0.5, 0.0)
 Z_TO_Y: Quat = (0.5**0.5, -(0.5**0.5), 0.0, 0.0)
-UPSIDE_DOWN: Quat = (0.0, 1.0, 0.0, 0.0)
 
 
 def about_z(angle_rad: float) -> Quat:

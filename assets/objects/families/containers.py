@@ -1,12 +1,11 @@
-"""Closed round containers: can, bottle, jar, yogurt cup, shaker, candle, tube."""
+"""Closed round containers: can, bottle, jar, yogurt cup, shaker, candle."""
 
 import numpy as np
 
-from assets.mesh import circle, loft
 from assets.objects import textures
 from assets.objects.families.draw import Draw
 from assets.objects.palette import darker
-from assets.objects.shapes import cylinder, dome, ellipsoid, frustum, hull, rod, sweep, turned
+from assets.objects.shapes import cylinder, dome, ellipsoid, frustum, rod, sweep, turned
 from assets.objects.types import Draft, Visual
 
 METAL = (0.78, 0.79, 0.81)
@@ -186,33 +185,4 @@ def candle(draw: Draw) -> Draft:
             Visual(sweep(np.linspace(low, high, 3), 0.0018, 5), (0.12, 0.10, 0.09), gloss=0.0),
         ],
         size_m={"radius": radius, "height": height},
-    )
-
-
-def tube(draw: Draw) -> Draft:
-    """A tube of toothpaste or cream that stands on its cap; round at the cap, flat at the sealed end."""
-    base = draw.choice(("white", "blue", "red", "green", "orange", "teal", "pink", "purple", "light blue"))
-    trim = draw.accent(base)
-    rgb, ink = draw.shade(base), draw.shade(trim)
-    radius, cap = draw.between(0.017, 0.022, 0), draw.between(0.016, 0.022, 1)
-    seal, width = 0.0025, radius * draw.between(1.25, 1.5, 2)
-    height = min(draw.between(0.098, 0.128, 3), 6.6 * radius)
-    ring = circle(20) * radius * 1.04
-    flat = np.clip(ring * 1e6, -1, 1) * [seal, width, 0]
-    levels = np.linspace(0, 1, 5)[:, None, None]
-    body = (1 - levels) * (ring + [0, 0, cap]) + levels * (flat + [0, 0, height])
-    pieces = [cylinder(radius, 0.0, cap), hull(np.concatenate([body[0], body[-1, [3, 8, 13, 18]]]))]
-    skin = loft(body)
-    picture = textures.label(rgb, ink, draw.rng, draw.index + 4)
-    lid = [(radius - 0.001, 0.0), (radius, 0.002), (radius, cap)]
-    return Draft(
-        noun="tube",
-        synonyms=("toothpaste tube", "toothpaste"),
-        colors=(base, trim),
-        material="plastic",
-        mass_kg=draw.mass(pieces, 0.8, 1.2),
-        friction=draw.friction("plastic"),
-        pieces=pieces,
-        visuals=[Visual(skin, texture=picture, gloss=0.4), Visual(turned(lid, 16), darker(ink, 0.95), gloss=0.3)],
-        size_m={"radius": radius, "width": width, "height": height},
     )

@@ -1,7 +1,5 @@
 """Fruit and eggs: apple, orange, pear, lemon, banana, egg. All rest on a small hidden flat (shapes.foot)."""
 
-import itertools
-
 import numpy as np
 
 from assets.objects import textures
@@ -132,25 +130,29 @@ def lemon(draw: Draw) -> Draft:
 
 
 def banana(draw: Draw) -> Draft:
-    """A banana that lies flat: a bow of three rods."""
+    """A banana that lies flat: a bow of three rods, the outer ones thinner."""
     base = draw.choice(("yellow", "green", "yellow"))
     rgb = draw.shade(base)
-    radius, bend = draw.between(0.0155, 0.0185, 0), draw.between(0.075, 0.100, 1)
-    span = draw.between(0.60, 0.72, 2)
+    radius, bend = draw.between(0.0155, 0.0185, 0), draw.between(0.070, 0.090, 1)
+    span = draw.between(0.72, 0.84, 2)
+    thin = 0.86 * radius
     angles = np.linspace(-span, span, 4)
     middle = bend * (1 + np.cos(span)) / 2
-    knots = np.stack([bend * np.cos(angles) - middle, bend * np.sin(angles), 0 * angles], axis=1)
-    pieces = [rod(a, b, radius) for a, b in itertools.pairwise(knots)]
+    # The rods' straight lines straddle the bow.
+    reach = bend / np.cos(span / 3) ** 0.5
+    flat = np.stack([reach * np.cos(angles) - middle, reach * np.sin(angles), 0 * angles], axis=1)
+    low = flat - [0, 0, radius - thin]  # the thinner ends lie on the table too
+    pieces = [rod(low[0], low[1], thin), rod(flat[1], flat[2], radius), rod(low[2], low[3], thin)]
     # Beyond the last knot the fruit tapers as the rod's round end does.
-    ends = np.array([0.5, 0.8, 0.92])
-    fine = np.concatenate(
-        [-span - ends[::-1] * radius / bend, np.linspace(-span, span, 6), span + ends * radius / bend]
-    )
-    path = np.stack([bend * np.cos(fine) - middle, bend * np.sin(fine), 0 * fine], axis=1)
-    taper = radius * np.array([0.25, 0.55, 0.87, 0.98, 1, 1, 1, 1, 0.98, 0.87, 0.55, 0.25])
-    skin = textures.plain(rgb, 64, 16)
-    skin[:5] = skin[-4:] = STALK
-    skin[8:-8, 4::8] = darker(rgb, 0.9)
+    ends = np.array([0.5, 0.8, 0.95]) * thin / bend
+    fine = np.concatenate([-span - ends[::-1], np.linspace(-span, span, 7), span + ends])
+    taper = np.interp(np.abs(fine), (span / 3, span), (radius, thin))
+    taper[[2, 1, 0]] = taper[[-3, -2, -1]] = thin * np.array([0.85, 0.60, 0.32])
+    height = -radius + np.interp(np.abs(fine), (span / 3, span), (radius, thin))
+    path = np.stack([bend * np.cos(fine) - middle, bend * np.sin(fine), height], axis=1)
+    skin = textures.plain(rgb, 64, 64)
+    skin[:9] = skin[-9:] = STALK
+    skin[9:-9, 12::16] = skin[9:-9, 13::16] = darker(rgb, 0.85)
     return Draft(
         noun="banana",
         synonyms=("fruit",),

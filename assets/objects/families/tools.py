@@ -1,4 +1,4 @@
-"""Household tools: flashlight, spray bottle, pump bottle, brush, dumbbell, tape roll, marker, cushion."""
+"""Household tools: flashlight, brush, dumbbell, tape roll, marker, cushion."""
 
 import numpy as np
 
@@ -13,20 +13,15 @@ from assets.objects.shapes import (
     block,
     cuboid,
     cylinder,
-    dome,
-    ellipsoid,
     hull,
     prism,
     rectangle,
-    rod,
     rounded,
-    sweep,
     turned,
 )
 from assets.objects.solids import rotation
 from assets.objects.types import Draft, Piece, Visual
 
-WOOD: RGB = (0.78, 0.60, 0.38)
 ALONG_X = rotation(Z_TO_X)
 
 
@@ -59,87 +54,6 @@ def flashlight(draw: Draw) -> Draft:
             Visual(rounded(button, place, 4, 8, 3), (0.85, 0.15, 0.12) if base != "red" else (0.9, 0.9, 0.9)),
         ],
         size_m={"head": head, "handle": handle, "height": tall},
-    )
-
-
-def spray(draw: Draw) -> Draft:
-    """A spray bottle: body, shoulder, neck, head and trigger."""
-    base = draw.choice(("blue", "green", "white", "pink", "orange", "purple", "teal", "yellow", "red", "light blue"))
-    trim = draw.accent(base)
-    rgb, ink = draw.shade(base), draw.shade(trim)
-    radius, body = draw.between(0.028, 0.034, 0), draw.between(0.070, 0.090, 1)
-    shoulder, neck = 0.9 * radius, 0.012
-    low, top = body + 0.8 * shoulder, body + shoulder + 0.016
-    head, back = (0.030, 0.011, 0.011), 0.010
-    centre, tip = (back, 0.0, top + head[2] - 0.001), back + head[0]
-    wall = [(radius - 0.003, 0.0), (radius, 0.005), *dome(radius, shoulder, body, 5)]
-    wall = [p for p in wall if p[0] > neck + 0.001] + [(neck, low + 0.002)]
-    collar = [(neck + 0.002, low), (neck + 0.002, top)]
-    trigger = [(0.020, 0.0, top), (0.027, 0.0, top - 0.012), (0.026, 0.0, top - 0.024)]
-    pieces = [
-        cylinder(radius, 0.0, body),
-        ellipsoid((radius, radius, shoulder), (0.0, 0.0, body), density=0.4),
-        cylinder(neck + 0.002, low, top, density=0.2),
-        block(head, centre, density=0.3),
-        rod(trigger[0], trigger[2], 0.004, density=0.3),
-        Piece("cylinder", (0.006, 0.003, 0.0), (tip + 0.003, 0.0, centre[2] + 0.003), Z_TO_X, density=0.3),
-    ]
-    nozzle = turned([(0.006, 0.0), (0.005, 0.006)], 8)
-    picture = textures.label(rgb, ink, draw.rng, (3, 1, 0, 5)[draw.index % 4])
-    return Draft(
-        noun="spray bottle",
-        synonyms=("spray", "cleaner"),
-        colors=(base, trim),
-        material="plastic",
-        mass_kg=draw.mass(pieces, 0.45, 0.95),
-        friction=draw.friction("plastic"),
-        pieces=[
-            *pieces,
-            Piece("cylinder", (0.006, 0.003, 0.0), (back + head[0] + 0.003, 0, centre[2] + 0.003), Z_TO_X),
-        ],
-        visuals=[
-            Visual(turned(wall, 16, (0.0, body), lid=False), texture=picture, gloss=0.5),
-            Visual(turned(collar, 12, floor=False), ink, gloss=0.3),
-            Visual(prism(rectangle(head[0], head[1], 0.003), -head[2], head[2], 0.002).moved(np.eye(3), centre), ink),
-            Visual(nozzle.moved(ALONG_X, (tip, 0.0, centre[2] + 0.003)), darker(ink, 0.6)),
-            Visual(sweep(np.array(trigger), (0.005, 0.004, 0.0035), 6), darker(ink, 0.8)),
-        ],
-        size_m={"radius": radius, "body": body},
-    )
-
-
-def pump(draw: Draw) -> Draft:
-    """A soap dispenser: square body with soft edges, collar, stem and a spout."""
-    base = draw.choice(("white", "teal", "pink", "light blue", "beige", "green", "purple", "black", "yellow"))
-    trim = draw.accent(base)
-    rgb, ink = draw.shade(base), draw.shade(trim)
-    half, body = draw.between(0.023, 0.030, 0), draw.between(0.082, 0.105, 1)
-    collar, stem, spout = body + 0.014, body + 0.034, (0.018, 0.0075, 0.0055)
-    outline = rectangle(half, half, 0.35 * half)
-    solid = np.array([(*p, z) for p in outline for z in (0.0, body)])
-    place = (0.010, 0.0, stem + spout[2])
-    pieces = [
-        hull(solid),
-        cylinder(0.011, body, collar, density=0.3),
-        cylinder(0.005, collar, stem, density=0.3),
-        block(spout, place, density=0.3),
-    ]
-    picture = textures.label(rgb, ink, draw.rng, (3, 0, 4, 1)[draw.index % 4])
-    return Draft(
-        noun="soap dispenser",
-        synonyms=("pump bottle", "dispenser"),
-        colors=(base, trim),
-        material="plastic",
-        mass_kg=draw.mass(pieces, 0.6, 1.0),
-        friction=draw.friction("plastic"),
-        pieces=pieces,
-        visuals=[
-            Visual(prism(outline, 0.0, body, 0.003), texture=picture, gloss=0.5),
-            Visual(turned([(0.011, body), (0.011, collar - 0.002), (0.009, collar)], 10, floor=False), ink),
-            Visual(turned([(0.005, collar), (0.005, stem)], 8, floor=False, lid=False), (0.9, 0.9, 0.9)),
-            Visual(prism(rectangle(*spout[:2], 0.003), -spout[2], spout[2], 0.002).moved(np.eye(3), place), ink),
-        ],
-        size_m={"half": half, "body": body},
     )
 
 
@@ -318,7 +232,8 @@ def cushion(draw: Draw) -> Draft:
     cloth = textures.knitted(draw.shade(base), draw.shade(trim), draw.rng, draw.index)
     # Printed from above and below: the picture lies flat on the pad.
     uv = 0.5 + 0.5 * pad.vertices[:, :2] / (x, y)
-    solid = np.unique(np.round(pad.vertices, 6), axis=0)
+    # Fewer points for the physics than for the eye.
+    solid = np.unique(np.round(rounded((x, y, z), power=3.4, n=12, levels=5).vertices, 6), axis=0)
     pieces = [hull(solid)]
     return Draft(
         noun="bean bag",
