@@ -1,5 +1,6 @@
 """A copy of the physics beside the real episode: collision queries and tried-out motions, without touching it."""
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -21,13 +22,13 @@ class Trial:
     """What a tried-out motion ended with. Heights in metres above the table."""
 
     lowest_m: float
-    sank_m: float  # how far the target sank during the last half second
+    crept_m: float  # how far the target moved within the hand during the last second
     disturbed: bool
     station_force_n: float
 
     def holds(self, height_m: float, creep_m: float) -> bool:
-        """True if the target is up and stays."""
-        return self.lowest_m >= height_m and self.sank_m <= creep_m
+        """True if the target is up and stays where it is in the hand."""
+        return self.lowest_m >= height_m and self.crept_m <= creep_m
 
 
 class Branch:
@@ -85,7 +86,7 @@ class Branch:
 
     def path_blocked(self, waypoints: np.ndarray, opening: np.ndarray, brush: bool = False) -> bool:
         """True if the robot overlaps anything along the straight joint lines of a path (K, 7). See `blocked`."""
-        for start, end in zip(waypoints[:-1], waypoints[1:], strict=True):
+        for start, end in itertools.pairwise(waypoints):
             count = max(1, int(np.ceil(np.abs(end - start).max() / PATH_STRIDE_RAD)))
             # The far end first: most blocked lines are blocked near the objects.
             if any(self.blocked(start + (end - start) * k / count, opening, brush) for k in range(count, 0, -1)):
@@ -114,21 +115,25 @@ class Branch:
         if any(shift):
             self._shift_target(data, shift)
         start = scene.object_poses(data)
-        force, sinking_from = 0.0, None
+        force, held_at = 0.0, None
         for step in range(begin_at, len(actions)):
             self.servo.run(data, actions[step])
             force = max(force, contact_readings(scene, data)[1])
             if step == check_step and scene.lowest_m(data) < 0.005:
                 break
-            if step == len(actions) - spec.CONTROL_HZ // 2:
-                sinking_from = scene.lowest_m(data)
-        lowest = scene.lowest_m(data)
+            if step == len(actions) - 1 - spec.CONTROL_HZ:
+                held_at = self._in_hand(data)
         return Trial(
-            lowest_m=lowest,
-            sank_m=float("inf") if sinking_from is None else sinking_from - lowest,
+            lowest_m=scene.lowest_m(data),
+            crept_m=float("inf") if held_at is None else float(np.linalg.norm(self._in_hand(data) - held_at)),
             disturbed=neighbour_disturbed(start[1:], scene.object_poses(data)[1:]),
             station_force_n=force,
         )
+
+    def _in_hand(self, data: mujoco.MjData) -> np.ndarray:
+        """Position (3,) of the target's body origin in the hand frame."""
+        frame = data.site("hand/frame")
+        return frame.xmat.reshape(3, 3).T @ (data.xpos[self.scene.object_bodies[0]] - frame.xpos)
 
     def hand_points(self, opening: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Spheres that cover the hand's collision shapes: centres (N, 3) in the hand frame and radii (N,), metres."""

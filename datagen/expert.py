@@ -31,7 +31,9 @@ class Expert(Policy):
     def reset(self, env: GraspEnv, seed: int) -> None:
         """Begin an attempt in a simulated environment. Raises TypeError for any other, which cannot be branched."""
         if not isinstance(env.unwrapped, SimEnv):
-            raise TypeError(f"the expert plans in a copy of the simulation and needs a SimEnv; got {type(env).__name__}")
+            raise TypeError(
+                f"the expert plans in a copy of the simulation: it needs a SimEnv, not {type(env).__name__}"
+            )
         self._env = env.unwrapped
         self._branch = Branch(self._env.scene)
         self._rng = np.random.default_rng(seed)
@@ -52,7 +54,8 @@ class Expert(Policy):
             return
         if not self._homed:
             self._failed.add((self.plan.grasp.template, self.plan.grasp.azimuth_deg))
-            self._queue.extend(homing_actions(observation[spec.STATE], env.scene.episode.arm_start_rad, env.scene.hand.rest_action))
+            home, rest = env.scene.episode.arm_start_rad, env.scene.hand.rest_action
+            self._queue.extend(homing_actions(observation[spec.STATE], home, rest))
             self._homed = True
             return
         self._branch.snapshot(env.data, env.servo)

@@ -15,12 +15,14 @@ from datagen.branch import Branch
 class Template:
     """A way to take hold of things, in the words of the station.
 
-    pitch_deg: fingers against the horizontal (negative points down); roll_deg: turn about the fingers, 0 = palm
-    vertical facing left, 90 = palm down; grip_m: where the object lies in the hand: x of its middle, clearance between
-    palm and its near surface, z of its near edge (beyond the opposed thumb); thumb: opening of the thumb's rotation while reaching
-    (0 = fully opposed); height: grasp point between the object's bottom (0) and top (1); azimuth_deg: the favourite direction of the
-    fingers; least_height_m: objects lower than this are better held otherwise; press_m: how far the
-    hand sinks while it closes, so that the fingertips sweep along the table under a low object.
+    pitch_deg: fingers against the horizontal (negative points down).
+    roll_deg: turn about the fingers, 0 = palm vertical facing left, 90 = palm down.
+    grip_m: where the object lies in the hand: x of its middle, clearance between palm and its near surface, z of its
+    near edge (beyond the opposed thumb).
+    thumb: opening of the thumb's rotation while reaching (0 = fully opposed).
+    height: grasp point between the object's bottom (0) and top (1).
+    azimuth_deg: the favourite direction of the fingers.
+    least_height_m: objects lower than this are better held otherwise.
     """
 
     name: str
@@ -31,19 +33,17 @@ class Template:
     height: float = 0.5
     azimuth_deg: float = 15.0
     least_height_m: float = 0.0
-    press_m: float = 0.0
 
 
 @dataclass(frozen=True)
 class Grasp:
-    """One candidate. hand_in_world: pose (4, 4) of the hand frame; preshape, squeeze: openings (6,) as in the action."""
+    """One candidate. hand_in_world: pose (4, 4) of the hand frame; preshape, squeeze: openings (6,) of the action."""
 
     template: str
     azimuth_deg: float
     hand_in_world: np.ndarray
     preshape: np.ndarray
     squeeze: np.ndarray
-    press_m: float = 0.0
 
 
 # In order of preference: from the side with the thumb up, slanted, over the top. Clearances and grip points are
@@ -164,7 +164,7 @@ def make_grasp(template: Template, azimuth_deg: float, hand_in_world: np.ndarray
     """A template at a place, with its hand shapes."""
     preshape = preshape_of(template)
     squeeze = np.array([0.0, 0.0, 0.0, 0.0, 0.0, template.thumb])
-    return Grasp(template.name, azimuth_deg, hand_in_world, preshape, squeeze, template.press_m)
+    return Grasp(template.name, azimuth_deg, hand_in_world, preshape, squeeze)
 
 
 def candidates(branch: Branch) -> list[Grasp]:

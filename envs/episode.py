@@ -89,7 +89,9 @@ class Distribution:
 COUNT_WEIGHTS = np.array([2, 3, 6, 11, 17, 21, 18, 13, 9]) / 100.0
 # The target's origin is drawn from the part of the table that the arm covers without a hole (m, in world).
 TARGET_X, TARGET_Y = (0.41, 0.57), (-0.38, 0.02)
-NEIGHBOUR_X, NEIGHBOUR_Y = (0.39, 0.70), (-0.45, 0.14)
+NEIGHBOUR_X, NEIGHBOUR_Y = (0.40, 0.70), (-0.41, 0.14)
+# Outlines stay on the table top and out of the space where the hand waits at the start of an episode.
+LEAST_X, LEAST_Y = 0.37, -0.425
 # Free space between outlines on the table: room for fingers around the target, less among neighbours.
 TARGET_GAP_M, NEIGHBOUR_GAP_M = 0.025, 0.008
 MIN_VISIBLE_PX = 320  # by ray casting; leaves room over the promised 200 rendered pixels
@@ -146,8 +148,8 @@ def _try_scene(rng: np.random.Generator, dist: Distribution, target: str, blank:
     others = [i for i in dist.neighbours if i != target]
     ids = [target, *(others[k] for k in rng.choice(len(others), size=count - 1, replace=False))]
     specs = [library.get_object(i) for i in ids]
-    rests = [s.rest_quats[int(rng.integers(len(s.rest_quats)))] for s in specs]
-    placed = _place(rng, specs, rests)
+    poses = [int(rng.integers(len(s.rest_poses))) for s in specs]
+    placed = _place(rng, specs, [s.rest_quats[pose] for s, pose in zip(specs, poses, strict=True)])
     if placed is None:
         return None
     try:
@@ -158,7 +160,7 @@ def _try_scene(rng: np.random.Generator, dist: Distribution, target: str, blank:
         PlacedObject(i, tuple(map(float, pose[:3])), tuple(map(float, pose[3:])))
         for i, pose in zip(ids, settled, strict=True)
     )
-    words = [Placed(s, (float(p[0]), float(p[1]))) for s, p in zip(specs, settled, strict=True)]
+    words = [Placed(s, (float(at[0]), float(at[1])), pose) for s, at, pose in zip(specs, settled, poses, strict=True)]
     phrasings = referring_expressions(words[0], words[1:])
     table, lighting = dist.looks[int(rng.integers(len(dist.looks)))]
     return replace(
@@ -185,6 +187,8 @@ def _place(rng: np.random.Generator, specs: Sequence[ObjectSpec], rests: Sequenc
             mujoco.mju_mulQuat(turned, np.array([np.cos(yaw / 2), 0, 0, np.sin(yaw / 2)]), np.asarray(quat, float))
             xy = np.array([rng.uniform(*xs), rng.uniform(*ys)])
             outline = outline_on_table(object_spec, turned) + xy
+            if outline[:, 0].min() < LEAST_X or outline[:, 1].min() < LEAST_Y:
+                continue
             gaps = [TARGET_GAP_M if j == 0 else NEIGHBOUR_GAP_M for j in range(i)]
             if all(separation(outline, other) >= gap for other, gap in zip(outlines, gaps, strict=True)):
                 poses.append(np.concatenate([xy, [height], turned]))

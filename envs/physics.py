@@ -4,6 +4,8 @@ import mujoco
 
 from envs import spec
 
+ARENA_BYTES = 2**25  # room for the contacts of a hand that a collision query puts deep inside a heap
+
 
 def set_options(world: mujoco.MjSpec) -> None:
     """Write the physics settings of the benchmark into a model under construction.
@@ -11,6 +13,7 @@ def set_options(world: mujoco.MjSpec) -> None:
     The dense Jacobian is not a matter of taste: MuJoCo 4.0.0's sparse Newton solver factorises wrongly.
     An elliptic cone with impratio 100 keeps a held object from creeping through the fingers.
     """
+    world.memory = ARENA_BYTES
     option = world.option
     option.timestep = spec.TIMESTEP_S
     option.integrator = mujoco.mjtIntegrator.mjINT_IMPLICITFAST

@@ -16,6 +16,7 @@ from assets.robots.hands import get_hand
 from assets.robots.station import build_station
 from envs import spec
 from envs.episode import EpisodeSpec
+from envs.interface import EpisodeError
 from envs.physics import set_options
 
 # What a geom belongs to, one bit each, so that a contact is classified by a single look-up; object i is OBJECT << i.
@@ -61,11 +62,14 @@ def _station(hand: str) -> mujoco.MjSpec:
 
 
 def build_scene(episode: EpisodeSpec, hand: str = "g0r") -> Scene:
-    """Compose and compile one episode. Raises UnknownName for a hand or object that does not exist."""
+    """Compose and compile one episode. Raises EpisodeError for a hand or an object that does not exist."""
+    try:
+        hand_spec, objects = get_hand(hand), tuple(get_object(o.object_id) for o in episode.objects)
+    except KeyError as err:
+        raise EpisodeError(err.args[0]) from err
     world = _station(hand).copy()
     set_options(world)
     apply_look(world, episode.look)
-    objects = tuple(get_object(o.object_id) for o in episode.objects)
     for i, (object_spec, placed) in enumerate(zip(objects, episode.objects, strict=True)):
         add_object(world, object_spec, spec.object_name(i), placed.pos, placed.quat)
     model = world.compile()
@@ -85,7 +89,7 @@ def build_scene(episode: EpisodeSpec, hand: str = "g0r") -> Scene:
     return Scene(
         episode=episode,
         model=model,
-        hand=get_hand(hand),
+        hand=hand_spec,
         objects=objects,
         supports=tuple(support(o) for o in objects),
         object_bodies=bodies,

@@ -15,11 +15,12 @@ import numpy as np
 from gymnasium import spaces
 
 from assets.looks.looks import animate
-from assets.robots.hands import get_hand
+from assets.robots.hands import HANDS
 from envs import outcome, spec
 from envs.control import Servo, check_action
 from envs.episode import MAX_OBJECTS, EpisodeSpec, distribution, make_episode
 from envs.home import homing_actions
+from envs.instruction import MAX_LETTERS, InstructionSpace
 from envs.interface import EpisodeError, GraspEnv, Observation
 from envs.readings import contact_readings, raised_m
 from envs.registration import register as register
@@ -29,8 +30,6 @@ from envs.window import Window
 
 OBS_MODES = ("state", "rgb")
 REWARD_MODES = ("sparse", "dense")
-MAX_INSTRUCTION = 240
-TEXT = "".join(chr(c) for c in range(32, 127))
 STATE_KIND = mujoco.mjtState.mjSTATE_INTEGRATION
 RANDOM_INDICES = 2**31  # reset without options draws its episode index from this many
 PALM_IN_HAND = (0.0, 0.03, 0.12)  # where the dense reward draws the target to (m, hand frame)
@@ -78,7 +77,8 @@ class SimEnv(GraspEnv):
         _choose("obs_mode", obs_mode, OBS_MODES)
         _choose("reward_mode", reward_mode, REWARD_MODES)
         _choose("render_mode", render_mode, (None, *self.metadata["render_modes"]))
-        distribution(suite), get_hand(hand)  # both raise an error that lists the choices
+        _choose("hand", hand, tuple(HANDS))
+        distribution(suite)  # raises an error that lists the choices
         self.suite, self.obs_mode, self.hand, self.reward_mode = suite, obs_mode, hand, reward_mode
         self.image_size = (int(image_size[0]), int(image_size[1]))
         self.segmentation, self.render_mode = segmentation, render_mode
@@ -213,7 +213,7 @@ class SimEnv(GraspEnv):
     def _space(self) -> spaces.Dict:
         entries: dict[str, spaces.Space] = {
             spec.STATE: spaces.Box(spec.ACTION_LOW, spec.ACTION_HIGH, dtype=np.float32),
-            spec.INSTRUCTION: spaces.Text(min_length=1, max_length=MAX_INSTRUCTION, charset=TEXT),
+            spec.INSTRUCTION: InstructionSpace(),
         }
         width, height = self.image_size
         if self.obs_mode == "rgb":
@@ -242,9 +242,13 @@ class SimEnv(GraspEnv):
     def _load(self, episode: EpisodeSpec) -> None:
         if not isinstance(episode, EpisodeSpec):
             raise EpisodeError(f"an episode is an EpisodeSpec or its as_dict(); got {type(episode).__name__}")
+        if not 1 <= len(episode.objects) <= MAX_OBJECTS:
+            raise EpisodeError(
+                f"a scene holds 1 to {MAX_OBJECTS} objects, the target first; got {len(episode.objects)}"
+            )
         if episode.instruction not in self.observation_space[spec.INSTRUCTION]:
             raise EpisodeError(
-                f"an instruction is 1 to {MAX_INSTRUCTION} printable letters of ASCII; got {episode.instruction!r}"
+                f"an instruction is 1 to {MAX_LETTERS} printable letters of ASCII; got {episode.instruction!r}"
             )
         scene = build_scene(episode, self.hand)
         self.close()
