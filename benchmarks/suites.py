@@ -8,6 +8,7 @@ from envs.episode import distributions
 DESCRIPTIONS = {
     "unseen_objects": "each of the 360 unseen objects once as the target, in clutter of other unseen objects",
     "seen_objects": "each of the 36 seen objects ten times as the target, in clutter of other seen objects",
+    "train": "seen objects under training looks, for demonstrations; no claim is made on it",
 }
 
 

@@ -40,6 +40,7 @@ class Branch:
         self._base = mujoco.MjData(scene.model)
         self.servo = Servo(scene.model, scene.hand)
         self._reference = np.zeros(spec.ARM_DOF)
+        self._force_n = 0.0
         self._hand_address = np.array(
             [j.qposadr[0] for j in map(scene.model.joint, range(scene.model.njnt)) if j.name.startswith("hand/")]
         )
@@ -115,10 +116,9 @@ class Branch:
         if any(shift):
             self._shift_target(data, shift)
         start = scene.object_poses(data)
-        force, held_at = 0.0, None
+        self._force_n, held_at = 0.0, None
         for step in range(begin_at, len(actions)):
-            self.servo.run(data, actions[step])
-            force = max(force, contact_readings(scene, data)[1])
+            self.servo.run(data, actions[step], self._feel)
             if step == check_step and scene.lowest_m(data) < 0.005:
                 break
             if step == len(actions) - 1 - spec.CONTROL_HZ:
@@ -127,8 +127,11 @@ class Branch:
             lowest_m=scene.lowest_m(data),
             crept_m=float("inf") if held_at is None else float(np.linalg.norm(self._in_hand(data) - held_at)),
             disturbed=neighbour_disturbed(start[1:], scene.object_poses(data)[1:]),
-            station_force_n=force,
+            station_force_n=self._force_n,
         )
+
+    def _feel(self, data: mujoco.MjData) -> None:
+        self._force_n = max(self._force_n, contact_readings(self.scene, data)[1])
 
     def _in_hand(self, data: mujoco.MjData) -> np.ndarray:
         """Position (3,) of the target's body origin in the hand frame."""

@@ -56,6 +56,7 @@ TEMPLATES = (
     Template("flat", -20.0, 95.0, (-0.012, 0.002, 0.112), azimuth_deg=40.0),
     Template("steep", -65.0, 65.0, (-0.018, 0.004, 0.110), azimuth_deg=15.0, least_height_m=0.07),
     Template("low", -12.0, 15.0, (-0.018, 0.004, 0.115), azimuth_deg=30.0, height=0.35, least_height_m=0.08),
+    Template("tips", -35.0, 98.0, (0.0, 0.0, 0.132), azimuth_deg=40.0),
 )
 # The same again with the object deeper in the hand or nearer the fingertips, after all of the above.
 DEPTHS_M = (0.0, 0.012, -0.010)

@@ -31,6 +31,7 @@ HOLD_HEIGHT_M = 0.13
 # Motion of the target within the hand in the last second of a trial: a firm grasp creeps by microns, and one that
 # creeps by a tenth of a millimetre may lose its object before 20 s are over.
 CREEP_M, SLIDING_M = 0.00006, 0.002
+GENTLE_N = 0.7 * spec.COLLISION_FORCE_N  # how hard the fingers may press on the table
 ERROR_M, ERROR_RAD = 0.01, np.radians(8.0)
 TOLERANCE_TRIALS = 2
 BEGIN_BEFORE_GRASP = 14  # tolerance trials start this many steps before the hand arrives
@@ -68,7 +69,8 @@ def find_plan(
                 continue
             trials += 1
             trial = _try_to_hold(branch, plan)
-            if trial.holds(HOLD_HEIGHT_M, SLIDING_M) and not trial.disturbed:
+            gentle = not trial.disturbed and trial.station_force_n <= GENTLE_N
+            if gentle and trial.holds(HOLD_HEIGHT_M, SLIDING_M):
                 if trial.crept_m <= CREEP_M and _tolerates(branch, plan, rng):
                     return replace(plan, tolerant=True)
                 weaker.append((trial.crept_m, plan))

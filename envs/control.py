@@ -1,5 +1,6 @@
 """The 13-vector to actuator targets and back; every conversion has its inverse beside it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import mujoco
@@ -99,8 +100,13 @@ class Servo:
         data.ctrl[spec.ARM] = arm_rad
         data.ctrl[spec.HAND] = hand_to_rad(opening, self.hand)
 
-    def run(self, data: mujoco.MjData, action: np.ndarray) -> None:
-        """One control period of physics towards `action`, shape (13,), already checked."""
+    def run(
+        self, data: mujoco.MjData, action: np.ndarray, watch: Callable[[mujoco.MjData], None] | None = None
+    ) -> None:
+        """One control period of physics towards `action`, shape (13,), already checked.
+
+        watch: called with the data after every block of 10 ms; must not change it.
+        """
         wished = self._zero_rad + action * self._range_rad
         target = np.minimum(np.maximum(wished[spec.ARM], self._low), self._high)
         blocks = spec.SUBSTEPS // spec.BLOCK_SUBSTEPS
@@ -113,6 +119,8 @@ class Servo:
             reference = reference + step
             ctrl[spec.ARM] = reference + ahead
             mujoco.mj_step(model, data, spec.BLOCK_SUBSTEPS)
+            if watch is not None:
+                watch(data)
         self.reference_rad = reference
 
     def measured(self, data: mujoco.MjData) -> np.ndarray:

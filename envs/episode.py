@@ -2,6 +2,7 @@
 
 import functools
 import hashlib
+import itertools
 import json
 import zlib
 from collections.abc import Sequence
@@ -11,7 +12,7 @@ from typing import Any
 import mujoco
 import numpy as np
 
-from assets.looks.looks import LookSpec
+from assets.looks.looks import TRAIN_LIGHTINGS, TRAIN_TABLES, LookSpec
 from assets.objects import library
 from assets.objects.build import hull_points
 from assets.objects.language import Placed, referring_expressions
@@ -95,6 +96,8 @@ LEAST_X, LEAST_Y = 0.37, -0.425
 # Free space between outlines on the table: room for fingers around the target, less among neighbours.
 TARGET_GAP_M, NEIGHBOUR_GAP_M = 0.025, 0.008
 MIN_VISIBLE_PX = 320  # by ray casting; leaves room over the promised 200 rendered pixels
+# Looks that training may show: the plain room and the training variants, never a look of the tests.
+TRAIN_LOOKS = (("white", *TRAIN_TABLES), ("white", *TRAIN_LIGHTINGS))
 ARM_START_NOISE_RAD = 0.02
 
 
@@ -104,6 +107,7 @@ def distributions() -> dict[str, Distribution]:
     return {
         "unseen_objects": Distribution(1, library.UNSEEN, library.UNSEEN, 360),
         "seen_objects": Distribution(1, library.SEEN, library.SEEN, 360),
+        "train": Distribution(1, library.SEEN, library.SEEN, 2000, tuple(itertools.product(*TRAIN_LOOKS))),
     }
 
 

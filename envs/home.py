@@ -12,6 +12,7 @@ from envs.control import arm_from_rad, arm_to_rad
 RISE_M = 0.15
 OPEN_STEPS, RISE_STEPS, SETTLE_STEPS = 12, 24, 8
 TRAVEL_RAD_S = 1.2
+MAX_RISE_RAD = 1.0  # a posture farther off is another branch of the arm: swinging over to it is no way to rise
 
 
 def homing_actions(state: np.ndarray, home_rad: Sequence[float], rest_opening: Sequence[float]) -> Iterator[np.ndarray]:
@@ -41,8 +42,9 @@ def _raised(here: np.ndarray) -> np.ndarray:
         goal = flange.copy()
         goal[:3, 3] += height * up
         found = kinematics.inverse(goal)
-        if len(found):
-            return found[np.abs(found - here).max(axis=1).argmin()]
+        change = np.abs(found - here).max(axis=1)
+        if len(found) and change.min() <= MAX_RISE_RAD:
+            return found[change.argmin()]
     return here
 
 

@@ -17,7 +17,7 @@ class Readings:
     target_lowest_m: float
     other_raised_m: float  # largest rise of any neighbour above its start
     hand_on_target: bool
-    station_force_n: float  # largest normal force between robot and table or station
+    station_force_n: float  # total normal force between robot and table or station, the largest seen every 10 ms
 
 
 @dataclass(frozen=True)

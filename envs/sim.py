@@ -7,6 +7,7 @@ to start and safe where the parent has drawn nothing yet, or draws in software; 
 survive a fork once the parent has used it.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -109,7 +110,8 @@ class SimEnv(GraspEnv):
         if self._loaded() and self.outcome is not None:
             raise EpisodeError(f"the attempt has ended ({self.outcome}); call reset() or retry()")
         checked = check_action(action)
-        self._drive(checked)
+        self._peak_n = 0.0
+        self._drive(checked, self._watch)
         self._read()
         self.progress = outcome.advance(self.progress, self._readings)
         truncated = False
@@ -164,8 +166,9 @@ class SimEnv(GraspEnv):
 
     def retry(self) -> tuple[Observation, dict[str, Any]]:
         """Open the hand, raise it, drive home through the scene as it is, and begin the next attempt."""
+        scene = self._loaded()
         for action in homing_actions(
-            self.servo.measured(self.data), self.scene.episode.arm_start_rad, self.scene.hand.rest_action
+            self.servo.measured(self.data), scene.episode.arm_start_rad, scene.hand.rest_action
         ):
             self._drive(action)
         self._begin_attempt()
@@ -261,30 +264,39 @@ class SimEnv(GraspEnv):
     def _begin_attempt(self) -> None:
         self.progress, self.outcome, self.slip_m = outcome.Progress(), None, None
         self._start_poses = self.scene.object_poses(self.data)
-        self._read()
+        self._look_again()
 
     def _first_moment(self) -> tuple[Observation, dict[str, Any]]:
         if self.render_mode == "human":
             self.render()
         return self._observe(), self._info()
 
-    def _drive(self, action: np.ndarray) -> None:
+    def _drive(self, action: np.ndarray, watch: Callable[[mujoco.MjData], None] | None = None) -> None:
         """One control period. Afterwards poses, cameras and lights belong to the same instant as the joint angles.
 
         MuJoCo leaves them one physics step behind; a state that is loaded again could not show the same picture.
         """
-        self.servo.run(self.data, action)
+        self.servo.run(self.data, action, watch)
         animate(self.model, self.scene.episode.look, self.data.time)
         mujoco.mj_kinematics(self.model, self.data)
         mujoco.mj_camlight(self.model, self.data)
 
+    def _watch(self, data: mujoco.MjData) -> None:
+        # Every 10 ms: an impact is over before the end of a control period.
+        self._touches, force = contact_readings(self.scene, data)
+        self._peak_n = max(self._peak_n, force)
+
+    def _look_again(self) -> None:
+        self._peak_n = 0.0
+        self._watch(self.data)
+        self._read()
+
     def _read(self) -> None:
-        self._touches, force = contact_readings(self.scene, self.data)
         self._readings = outcome.Readings(
             target_lowest_m=self.scene.lowest_m(self.data),
             other_raised_m=raised_m(self.scene, self.data, self._start_poses),
             hand_on_target=bool(self._touches & 1),
-            station_force_n=force,
+            station_force_n=self._peak_n,
         )
 
     def _hold(self, action: np.ndarray) -> str:
@@ -296,7 +308,7 @@ class SimEnv(GraspEnv):
             if lowest < spec.LIFT_HEIGHT_M:
                 break
         self.slip_m = float(first - lowest)
-        self._read()
+        self._look_again()
         now = self.scene.object_poses(self.data)
         return outcome.hold_word(lowest, outcome.neighbour_disturbed(self._start_poses[1:], now[1:]))
 
@@ -335,6 +347,7 @@ class SimEnv(GraspEnv):
             "target_lowest_m": self._readings.target_lowest_m,
             "hand_on_target": self._readings.hand_on_target,
             "hand_touches": (self._touches >> _OBJECT_NUMBERS & 1).astype(bool),
+            "station_force_n": self._readings.station_force_n,
             "max_contact_force_n": self.progress.max_force_n,
             "object_count": len(poses),
             "object_poses": padded,

@@ -52,7 +52,7 @@ def test_the_physics_settings_are_those_of_the_suite():
 
 def test_nothing_holds_an_object_but_contact():
     model = build_scene(make_episode(*EPISODE)).model
-    assert set(model.eq_type) == {mujoco.mjtEq.mjEQ_JOINT}  # the fingers' couplings; no weld, no connect
+    assert set(model.eq_type.tolist()) == {int(mujoco.mjtEq.mjEQ_JOINT)}  # the fingers' couplings; no weld, no connect
     assert model.ntendon == 0
     assert not model.geom_margin.any()
     assert model.geom_friction[model.geom_contype != 0, 0].max() <= 1.0
@@ -132,7 +132,7 @@ def test_building_twice_gives_the_same_model_to_the_byte():
 
 def test_an_unknown_hand_or_object_is_named_with_the_choices():
     episode = make_episode(*EPISODE)
-    with pytest.raises(EpisodeError, match="claw.*g0r"):
+    with pytest.raises(EpisodeError, match=r"claw.*g0r"):
         build_scene(episode, "claw")
     odd = replace(episode, objects=(PlacedObject("unicorn_01", (0.5, 0, 0.1), (1, 0, 0, 0)),))
     with pytest.raises(EpisodeError, match="unicorn_01"):
@@ -150,7 +150,11 @@ def test_readings_agree_with_mujoco_s_own_contact_forces():
     palm = data.site("hand/frame").xpos.copy()
     for i in (0, 2):
         data.qpos[scene.object_qpos[i, :3]] = palm + [0, 0, 0.02 * i]
-    data.qpos[scene.object_qpos[1, :3]] = [0.5, 0.3, 0.0]  # half in the table: a force, but not between robot and station
+    data.qpos[scene.object_qpos[1, :3]] = [
+        0.5,
+        0.3,
+        0.0,
+    ]  # half in the table: a force, but not the robot's
     mujoco.mj_forward(model, data)
     touched, force = contact_readings(scene, data)
     assert touched & 0b101 == 0b101

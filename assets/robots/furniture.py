@@ -34,6 +34,8 @@ COLLISION_EXTENTS: dict[str, Extent] = {
     "tray_left": (TRAY_X, (TRAY_Y[1], BOX_Y[1]), (-TRAY_DEPTH_M, 0.0)),
     "column_collision": ((-COLUMN_HALF_M, COLUMN_HALF_M), (-COLUMN_HALF_M, COLUMN_HALF_M), (0.0, COLUMN_TOP_M)),
     "head_camera_collision": ((0.0575, 0.115), (-0.050, 0.050), (0.67, 0.77)),
+    # What is swept off the table must land somewhere.
+    "floor_collision": ((-1.2, 3.0), (-2.0, 2.0), (FLOOR_Z_M - 0.1, FLOOR_Z_M)),
 }
 
 
