@@ -14,6 +14,7 @@ from envs.readings import contact_readings
 from envs.scene import Scene
 
 PATH_STRIDE_RAD = 0.06  # spacing of collision checks along a path, of the fastest joint
+TURN_LEVER_M = 0.03  # half the length of a household thing: what a turn within the hand moves
 TOUCH_M = 0.0015  # shallower overlaps are contacts that physics resolves by itself
 
 
@@ -22,7 +23,7 @@ class Trial:
     """What a tried-out motion ended with. Heights in metres above the table."""
 
     lowest_m: float
-    crept_m: float  # how far the target moved within the hand during the last second
+    crept_m: float  # how far the target moved or turned within the hand during the last second
     disturbed: bool
     station_force_n: float
 
@@ -134,9 +135,11 @@ class Branch:
         self._force_n = max(self._force_n, contact_readings(self.scene, data)[1])
 
     def _in_hand(self, data: mujoco.MjData) -> np.ndarray:
-        """Position (3,) of the target's body origin in the hand frame."""
-        frame = data.site("hand/frame")
-        return frame.xmat.reshape(3, 3).T @ (data.xpos[self.scene.object_bodies[0]] - frame.xpos)
+        """The target's pose in the hand frame as (12,) metres: position, and its axes at a lever of TURN_LEVER_M."""
+        frame, body = data.site("hand/frame"), self.scene.object_bodies[0]
+        to_hand = frame.xmat.reshape(3, 3).T
+        axes = to_hand @ data.xmat[body].reshape(3, 3)
+        return np.concatenate([to_hand @ (data.xpos[body] - frame.xpos), TURN_LEVER_M / np.sqrt(2) * axes.ravel()])
 
     def hand_points(self, opening: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Spheres that cover the hand's collision shapes: centres (N, 3) in the hand frame and radii (N,), metres."""

@@ -1,5 +1,6 @@
 """The 13-vector to actuator targets and back; every conversion has its inverse beside it."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -57,7 +58,7 @@ def check_action(action: np.ndarray) -> np.ndarray:
         raise ActionError(
             f"an action has shape ({spec.ACTION_DIM},): 7 scaled arm angles, then 6 hand openings; got {values.shape}"
         )
-    if not np.isfinite(values).all():
+    if not math.isfinite(values.sum()):  # one number to look at instead of thirteen
         bad = [spec.ACTION_NAMES[i] for i in np.flatnonzero(~np.isfinite(values))]
         raise ActionError(f"the action holds values that are not finite at {', '.join(bad)}")
     return np.minimum(np.maximum(values, spec.ACTION_LOW), spec.ACTION_HIGH)

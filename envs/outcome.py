@@ -1,6 +1,7 @@
 """How an attempt ends: pure functions of readings, one word at the end."""
 
-from dataclasses import dataclass, replace
+import math
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -48,15 +49,14 @@ def advance(before: Progress, now: Readings) -> Progress:
     steps = before.steps + 1
     up = now.target_lowest_m >= spec.LIFT_HEIGHT_M
     since = before.up_since_s if before.up_steps else steps * spec.CONTROL_PERIOD_S
-    return replace(
-        before,
+    return Progress(
         steps=steps,
         up_steps=before.up_steps + 1 if up else 0,
-        up_since_s=since if up else None,
         other_up_steps=before.other_up_steps + 1 if now.other_raised_m >= spec.LIFT_HEIGHT_M else 0,
         highest_m=max(before.highest_m, now.target_lowest_m),
         touched=before.touched or now.hand_on_target,
         max_force_n=max(before.max_force_n, now.station_force_n),
+        up_since_s=since if up else None,
     )
 
 
@@ -100,7 +100,10 @@ def is_success(word: str | None) -> bool:
 
 def neighbour_motion_m(start: np.ndarray, now: np.ndarray) -> float:
     """Largest displacement between two (N, 7) lists of poses; 0 for an empty list."""
-    return float(np.linalg.norm(now[:, :3] - start[:, :3], axis=1).max(initial=0.0))
+    if len(start) == 0:
+        return 0.0
+    way = now[:, :3] - start[:, :3]
+    return math.sqrt((way * way).sum(axis=1).max())
 
 
 def neighbour_disturbed(start: np.ndarray, now: np.ndarray) -> bool:

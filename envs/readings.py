@@ -1,4 +1,4 @@
-"""What one control step reads from the contacts and poses of a scene."""
+"""What a control step reads from the contacts and poses of a scene. Read often, so every array operation counts."""
 
 import mujoco
 import numpy as np
@@ -7,23 +7,28 @@ from envs.scene import HAND, OBJECT, ROBOT, STATIC, Scene
 
 
 def contact_readings(scene: Scene, data: mujoco.MjData) -> tuple[int, float]:
-    """(objects that the hand touches, total normal force in newton between robot and table or station).
+    """(`touched_objects`, `station_force_n`)."""
+    return touched_objects(scene, data), station_force_n(scene, data)
 
-    Bit i of the first number stands for object i, 0 is the target. The force is that of the latest physics step.
-    """
-    contact = data.contact
-    bits = scene.geom_bits[contact.geom]
-    if len(bits) == 0:
-        return 0, 0.0
-    # No geom is robot and object, or robot and station, at once: the bits of a pair tell who meets whom.
+
+def touched_objects(scene: Scene, data: mujoco.MjData) -> int:
+    """Which objects the hand touches: bit i stands for object i, 0 is the target."""
+    bits = scene.geom_bits.take(data.contact.geom)
     pair = bits[:, 0] | bits[:, 1]
-    touched = int(np.bitwise_or.reduce(pair[(pair & HAND) != 0], initial=0)) // OBJECT
-    hits = (pair & (ROBOT | STATIC)) == (ROBOT | STATIC)
-    if not hits.any():
-        return touched, 0.0
+    # Nothing is hand and object at once: what a pair with the hand holds above the lowest bits is an object.
+    return int(np.bitwise_or.reduce(pair * ((pair & HAND) != 0), initial=0)) // OBJECT
+
+
+def station_force_n(scene: Scene, data: mujoco.MjData) -> float:
+    """Total normal force in newton between robot and table or station, in the latest physics step."""
+    contact = data.contact
+    sides = scene.robot_or_station.take(contact.geom)
+    hits = sides[:, 0] + sides[:, 1] == ROBOT + STATIC
+    if not np.count_nonzero(hits):
+        return 0.0
     rows = contact.efc_address[hits]
     # With an elliptic cone the first row of a contact's constraint is its normal force; -1 marks an inactive contact.
-    return touched, float(data.efc_force[rows[rows >= 0]].sum())
+    return float(data.efc_force[rows[rows >= 0]].sum())
 
 
 def raised_m(scene: Scene, data: mujoco.MjData, start_poses: np.ndarray) -> float:

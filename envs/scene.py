@@ -38,6 +38,7 @@ class Scene:
     is_hand: np.ndarray  # (ngeom,) bool
     is_static: np.ndarray  # (ngeom,) bool: table, tray, column, parked arm
     geom_bits: np.ndarray  # (ngeom,) int64: the same as bits ROBOT, HAND, STATIC and OBJECT << i
+    robot_or_station: np.ndarray  # (ngeom,) int8: ROBOT, STATIC or 0
 
     def initial_data(self) -> mujoco.MjData:
         """Fresh data with the objects at their places and everything at rest; the robot stands at qpos0."""
@@ -98,4 +99,5 @@ def build_scene(episode: EpisodeSpec, hand: str = "g0r") -> Scene:
         is_hand=is_hand,
         is_static=is_static,
         geom_bits=geom_bits,
+        robot_or_station=(geom_bits & (ROBOT | STATIC)).astype(np.int8),
     )

@@ -23,7 +23,7 @@ from envs.episode import MAX_OBJECTS, EpisodeSpec, distribution, make_episode
 from envs.home import homing_actions
 from envs.instruction import MAX_LETTERS, InstructionSpace
 from envs.interface import EpisodeError, GraspEnv, Observation
-from envs.readings import contact_readings, raised_m
+from envs.readings import raised_m, station_force_n, touched_objects
 from envs.registration import register as register
 from envs.scene import Scene, build_scene
 from envs.sensing import Rig
@@ -276,15 +276,15 @@ class SimEnv(GraspEnv):
 
         MuJoCo leaves them one physics step behind; a state that is loaded again could not show the same picture.
         """
-        self.servo.run(self.data, action, watch)
-        animate(self.model, self.scene.episode.look, self.data.time)
-        mujoco.mj_kinematics(self.model, self.data)
-        mujoco.mj_camlight(self.model, self.data)
+        scene, data = self.scene, self.data
+        self.servo.run(data, action, watch)
+        animate(scene.model, scene.episode.look, data.time)
+        mujoco.mj_kinematics(scene.model, data)
+        mujoco.mj_camlight(scene.model, data)
 
     def _watch(self, data: mujoco.MjData) -> None:
         # Every 10 ms: an impact is over before the end of a control period.
-        self._touches, force = contact_readings(self.scene, data)
-        self._peak_n = max(self._peak_n, force)
+        self._peak_n = max(self._peak_n, station_force_n(self.scene, data))
 
     def _look_again(self) -> None:
         self._peak_n = 0.0
@@ -292,9 +292,11 @@ class SimEnv(GraspEnv):
         self._read()
 
     def _read(self) -> None:
+        scene, data = self.scene, self.data
+        self._touches = touched_objects(scene, data)
         self._readings = outcome.Readings(
-            target_lowest_m=self.scene.lowest_m(self.data),
-            other_raised_m=raised_m(self.scene, self.data, self._start_poses),
+            target_lowest_m=scene.lowest_m(data),
+            other_raised_m=raised_m(scene, data, self._start_poses),
             hand_on_target=bool(self._touches & 1),
             station_force_n=self._peak_n,
         )

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from assets.objects import imported
 from assets.objects.families import animals, boxes, containers, dispensers, fruit, tools, toys, vessels
 from assets.objects.families.draw import Draw
 from assets.objects.solids import bounds, mass_properties, rotation
@@ -90,7 +91,12 @@ def draft(object_id: str) -> Draft:
 
 @functools.cache
 def get_object(object_id: str) -> ObjectSpec:
-    """The object with this id, always the same; raises KeyError that lists the choices for an unknown one."""
+    """The object with this id, always the same; raises KeyError that lists the choices for an unknown one.
+
+    Ids that begin with "user_" are objects of the user's own, see assets.objects.imported.
+    """
+    if imported.is_user_id(object_id):
+        return imported.find(object_id).spec
     family = family_of(object_id)
     split = SEEN_SPLIT if object_id in family.ids()[: family.seen] else UNSEEN_SPLIT
     return finish(draft(object_id), object_id, family.name, split, _size_words(object_id))

@@ -1,0 +1,110 @@
+"""A small file of true demonstrations: the expert on easy scenes, drawn small."""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import h5py
+import mujoco
+import numpy as np
+
+from datagen.checks import NO_RECOVERY
+from datagen.expert import Expert
+from datagen.playback import Playback
+from datagen.sight import bounds
+from envs import spec
+from envs.episode import make_episode
+from envs.rollout import Observer, run_episode
+from envs.sim import SimEnv
+
+SIZE = (160, 120)
+EASY = (2, 5)  # episodes of suite "train" that the expert solves at once
+STEPS_KEPT = 30  # of each episode's end: enough for a picture story, quick to draw
+
+
+@dataclass
+class Tape(Observer):
+    """What a demonstration needs, without pictures."""
+
+    columns: dict[str, list] = field(default_factory=dict)
+
+    def on_reset(self, env, observation, info):
+        self.columns = {key: [] for key in ("actions", "states", "rewards", "dones", "obs/state")}
+        self._keep(env, observation)
+
+    def on_step(self, env, action, observation, reward, info):
+        self.columns["actions"].append(np.asarray(action, np.float32))
+        self.columns["rewards"].append(np.float32(reward))
+        self.columns["dones"].append(bool(info["outcome"]))
+        self._keep(env, observation)
+
+    def _keep(self, env, observation):
+        self.columns["states"].append(env.save_state().physics)
+        self.columns["obs/state"].append(observation["state"])
+
+
+def record(index: int) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """(attributes, columns) of one episode of suite "train" played by the expert."""
+    episode, tape, expert = make_episode("train", index), Tape(), Expert()
+    env = SimEnv("train", obs_mode="state")
+    result = run_episode(env, expert, episode, observers=[tape])
+    steps = len(tape.columns["actions"])
+    columns = {key: np.array(values[:steps]) for key, values in tape.columns.items()}
+    phases = expert.plan.phases[:steps]
+    columns["phases"] = np.concatenate([phases, np.full(steps - len(phases), phases[-1])]).astype(np.int8)
+    drawn: dict[str, list] = {"head": [], "wrist": [], "mask": []}
+    with Playback(episode, size=SIZE) as playback:
+        for state in columns["states"]:
+            playback.place(state)
+            drawn["head"].append(playback.frame("head"))
+            drawn["wrist"].append(playback.frame("wrist"))
+            drawn["mask"].append(playback.mask())
+    columns |= {f"obs/{key}": np.stack(values) for key, values in drawn.items()}
+    columns["obs/box"] = np.stack([bounds(mask) for mask in columns["obs/mask"]])
+    attributes = {
+        "num_samples": steps,
+        "success": result.success,
+        "outcome": result.outcome,
+        "instruction": episode.instruction,
+        "phrasings": json.dumps(episode.phrasings),
+        "expression": episode.phrasings[0],
+        "target": result.target,
+        "family": result.family,
+        "suite": "train",
+        "index": index,
+        "spec": json.dumps(episode.as_dict()),
+        "versions": json.dumps({"mujoco": mujoco.__version__}),
+        "recovery": NO_RECOVERY,
+        "attempts": 1,
+    }
+    return attributes, columns
+
+
+def write(path: Path, demos: dict[str, tuple[dict[str, Any], dict[str, np.ndarray]]]) -> Path:
+    """A file in the layout of demonstrations."""
+    with h5py.File(path, "w") as file:
+        data = file.create_group("data")
+        for name, (attributes, columns) in demos.items():
+            group = data.create_group(name)
+            group.attrs.update(attributes)
+            for key, values in columns.items():
+                picture = key in ("obs/head", "obs/wrist", "obs/mask")
+                how = {"chunks": (1, *values.shape[1:]), "compression": "gzip", "compression_opts": 1}
+                group.create_dataset(key, data=values, **(how if picture else {}))
+        data.attrs["format"] = "dexclutter-demos/1"
+        data.attrs["total"] = sum(a["num_samples"] for a, _ in demos.values())
+        data.attrs["env_args"] = json.dumps(
+            {"env_name": "DexClutter/Grasp-v0", "env_version": "0.1.0", "type": 2, "env_kwargs": {"hand": "g0r"}}
+        )
+        data.attrs["names"] = json.dumps({"action": list(spec.ACTION_NAMES)})
+        names = list(demos)
+        text = h5py.string_dtype("utf-8")
+        file.create_dataset("mask/train", data=np.array(names[1:], object), dtype=text)
+        file.create_dataset("mask/valid", data=np.array(names[:1], object), dtype=text)
+    return path
+
+
+def demo_file(path: Path) -> Path:
+    """The easy episodes, recorded and written."""
+    return write(path, {f"demo_{index}": record(index) for index in EASY})
