@@ -1,4 +1,4 @@
-"""Checks a file of demonstrations and writes its card: `python -m datagen.audit demos.h5 [--out card.md] [--sample 20]`.
+"""Checks a file of demonstrations and writes its card: `python -m datagen.audit demos.h5 [--out card.md] [--sample N]`.
 
 Exit code 0: every invariant holds; 1: some demonstration breaks one, or the file cannot be read; 2: bad usage.
 """

@@ -29,8 +29,8 @@ POSTURES_TRIED = 4
 # What a trial must show, and with which errors of the target's place it must show it again.
 HOLD_HEIGHT_M = 0.13
 # Motion of the target within the hand in the last second of a trial: a firm grasp creeps by hundredths of a
-# millimetre, and one that creeps by more than a tenth may lose its object before 20 s are over.
-CREEP_M, SLIDING_M = 0.0001, 0.002
+# millimetre, and one that creeps by twice a tenth may lose its object before 20 s are over.
+CREEP_M, SLIDING_M = 0.00015, 0.002
 GENTLE_N = 0.7 * spec.COLLISION_FORCE_N  # how hard the fingers may press on the table
 ERROR_M, ERROR_RAD = 0.01, np.radians(8.0)
 TOLERANCE_TRIALS = 2

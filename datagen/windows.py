@@ -7,7 +7,6 @@ HDF5 itself, more slowly and to the same bits.
 """
 
 import io
-import json
 import os
 import zlib
 from collections.abc import Iterator, Sequence
@@ -186,6 +185,12 @@ class WindowReader:
         if handles.file is None:
             handles.file = h5py.File(self.path, "r")
         return handles.file
+
+
+def subset_names(path: Path, subset: str) -> list[str]:
+    """Names of the demonstrations of a subset, in order of their index. Raises StorageError where there is no such."""
+    with _opened(path) as file:
+        return _names(path, file, subset)
 
 
 def _names(path: Path, file: h5py.File, subset: str | None) -> list[str]:

@@ -1,5 +1,8 @@
 """Solver options of every model that is stepped; part of the suite version."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import mujoco
 
 from envs import spec
@@ -23,3 +26,18 @@ def set_options(world: mujoco.MjSpec) -> None:
     option.impratio = 100.0
     option.iterations = 50
     option.tolerance = 1e-8
+
+
+@contextmanager
+def resting_objects_sleep(model: mujoco.MjModel) -> Iterator[None]:
+    """Spare the solver every object that lies still and is touched by nothing that moves, while the block runs.
+
+    For the long hold at the end of an attempt: it halves its cost and changes the held target by less than a
+    micrometre. Not for the motion itself, because which bodies sleep is no part of the state that can be saved.
+    """
+    sleep = int(mujoco.mjtEnableBit.mjENBL_SLEEP)
+    model.opt.enableflags |= sleep
+    try:
+        yield
+    finally:
+        model.opt.enableflags &= ~sleep

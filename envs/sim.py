@@ -23,6 +23,7 @@ from envs.episode import MAX_OBJECTS, EpisodeSpec, distribution, make_episode
 from envs.home import homing_actions
 from envs.instruction import MAX_LETTERS, InstructionSpace
 from envs.interface import EpisodeError, GraspEnv, Observation
+from envs.physics import resting_objects_sleep
 from envs.readings import raised_m, station_force_n, touched_objects
 from envs.registration import register as register
 from envs.scene import Scene, build_scene
@@ -304,11 +305,12 @@ class SimEnv(GraspEnv):
     def _hold(self, action: np.ndarray) -> str:
         """Run the 20 s hold with the last action; give up as soon as the target has come down."""
         first = lowest = self._readings.target_lowest_m
-        for _ in range(outcome.HOLD_STEPS):
-            self._drive(action)
-            lowest = min(lowest, self.scene.lowest_m(self.data))
-            if lowest < spec.LIFT_HEIGHT_M:
-                break
+        with resting_objects_sleep(self.model):
+            for _ in range(outcome.HOLD_STEPS):
+                self._drive(action)
+                lowest = min(lowest, self.scene.lowest_m(self.data))
+                if lowest < spec.LIFT_HEIGHT_M:
+                    break
         self.slip_m = float(first - lowest)
         self._look_again()
         now = self.scene.object_poses(self.data)

@@ -151,7 +151,7 @@ def time_steps(options: Options, case: str) -> Stepping:
             part = actions[block * length : (block + 1) * length]
             sides = [
                 (made_times, lambda part=part: [made.step(a) for a in part]),
-                (bare_times, lambda part=part: [bare.step() for _ in part]),
+                (bare_times, lambda part=part, bare=bare: [bare.step() for _ in part]),
             ]
             for times, side in sides if block % 2 else reversed(sides):
                 times.append(_timed(side))

@@ -1,0 +1,1 @@
+"""Demonstrations in the layouts that other people's training code reads."""

@@ -1,0 +1,124 @@
+"""What every export starts from: the demonstrations of a file, one at a time, and what their numbers mean."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from datagen.storage import Demo, DemoFile
+from datagen.windows import subset_names
+from envs import spec
+from envs.interface import DexClutterError
+
+MASK = "mask"
+PICTURES = (spec.HEAD, spec.WRIST, MASK)
+
+
+class ExportError(DexClutterError, ValueError):
+    """Demonstrations that the wanted layout cannot hold, or a place where nothing can be written."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """The demonstrations `names` of a finished file, in order of their index."""
+
+    path: Path
+    names: tuple[str, ...]
+
+    @staticmethod
+    def open(path: Path, subset: str | None = None) -> "Source":
+        """All demonstrations of a file, or those of one subset. Raises StorageError or, for an empty one, ExportError."""
+        names = DemoFile(path).names() if subset is None else subset_names(path, subset)
+        if not names:
+            raise ExportError(f"{path} holds no demonstrations to export")
+        return Source(Path(path), tuple(names))
+
+    def demos(self, first: int = 0) -> Iterator[Demo]:
+        """One demonstration after the other from the one at position `first` on; never more than one in memory.
+
+        Raises ExportError for one without pictures or with pictures of another size than the first.
+        """
+        file, size = DemoFile(self.path), None
+        for name in self.names[first:]:
+            demo = file.read(name)
+            size = size or _size(self.path, demo)
+            if _size(self.path, demo) != size:
+                raise ExportError(f"{self.path}, {name}: pictures are {_size(self.path, demo)}, those before are {size}")
+            yield demo
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes when the file was written again or other demonstrations are chosen."""
+        stat = self.path.stat()
+        text = json.dumps([self.path.name, stat.st_size, stat.st_mtime_ns, self.names])
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def description() -> dict[str, Any]:
+    """Names, units and meaning of action and state, as plain JSON values for the metadata of an export."""
+    unit = [f"angle / {scale:g} rad" for scale in spec.ARM_SCALE_RAD] + ["opening: 0 closed, 1 open"] * spec.HAND_DOF
+    return {
+        "names": list(spec.ACTION_NAMES),
+        "units": unit,
+        "arm_scale_rad": spec.ARM_SCALE_RAD.tolist(),
+        "action": "commanded target: what the controller is told at this step",
+        "state": "measured joints at this step, before the action; they lag behind the commanded ones",
+        "rate_hz": spec.CONTROL_HZ,
+        "camera_fovy_deg": {spec.HEAD: spec.HEAD_FOVY_DEG, spec.WRIST: spec.WRIST_FOVY_DEG},
+    }
+
+
+def episode_facts(demo: Demo) -> dict[str, Any]:
+    """What an export says of one demonstration beside its arrays: plain JSON values."""
+    objects = demo.spec.get("objects", ())
+    return {
+        "demo": demo.name,
+        "suite": demo.suite,
+        "suite_index": demo.index,
+        "instruction": demo.instruction,
+        "phrasings": list(demo.spec.get("phrasings", ())),
+        "target": str(objects[0]["object_id"]) if objects else "",
+    }
+
+
+def pictures(demo: Demo) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """head (T, H, W, 3) RGB, wrist (T, H, W, 3) RGB, mask (T, H, W) with 0 and 1; all uint8."""
+    head, wrist, mask = (demo.obs[key] for key in PICTURES)
+    return head, wrist, mask
+
+
+def replace_folder(partial: Path, out: Path) -> None:
+    """Give a finished folder its name; what had that name before is gone only afterwards."""
+    old = out.with_name(out.name + ".old")
+    if out.exists():
+        out.rename(old)
+    partial.rename(out)
+    remove(old)
+
+
+def remove(folder: Path) -> None:
+    """Delete a folder with all that is in it, if it is there."""
+    if folder.exists():
+        for path in sorted(folder.rglob("*"), reverse=True):
+            path.rmdir() if path.is_dir() and not path.is_symlink() else path.unlink()
+        folder.rmdir()
+
+
+def refuse_existing(out: Path, overwrite: bool) -> None:
+    """Raises ExportError if there is something at `out` that may not be replaced."""
+    if out.exists() and not overwrite:
+        raise ExportError(f"{out} is there already; choose another place or say --overwrite")
+
+
+def _size(path: Path, demo: Demo) -> Sequence[int]:
+    missing = [key for key in PICTURES if key not in demo.obs]
+    if missing:
+        raise ExportError(
+            f"{path}, {demo.name}: 'obs/{missing[0]}' is missing; this layout needs {', '.join(PICTURES)}: "
+            "generate with cameras"
+        )
+    return demo.obs[spec.HEAD].shape[1:3]
