@@ -24,7 +24,8 @@ from benchmarks.summary import success_rate, summarise
 from benchmarks.versions import MUJOCO, versions
 from benchmarks.worker import make_runner, obs_mode
 from datagen.storage import ROBOMIMIC_GYM_TYPE, DemoFile
-from envs.interface import Policy
+from envs.episode import USER_SUITE, distribution
+from envs.interface import EpisodeError, Policy
 
 RUNS = Path("runs")
 
@@ -34,7 +35,7 @@ class Options:
     """Score a policy on a suite of episodes that are the same for every policy."""
 
     suite: str
-    """Which episodes: unseen_objects or seen_objects."""
+    """Which episodes: unseen_objects, seen_objects, or user:NAME for an object of your own."""
     policy: str = "expert"
     """Who acts: expert (privileged), random or hold-still."""
     hand: str = "g0r"
@@ -158,7 +159,7 @@ def _conclude(
 
 
 def _checked(options: Options) -> tuple[Suite, Policy]:
-    suite = get_suite(options.suite)
+    suite = _suite(options.suite)
     if options.hand not in HANDS:
         raise UsageError(f"unknown hand {options.hand!r}; choose from: {', '.join(sorted(HANDS))}")
     least = {"episodes": 1, "first": 0, "workers": 1, "attempts": 1, "video": 0}
@@ -167,6 +168,16 @@ def _checked(options: Options) -> tuple[Suite, Policy]:
         if isinstance(value, int) and value < bound:
             raise UsageError(f"--{name} must be at least {bound}, got {value}")
     return suite, make_policy(options.policy)
+
+
+def _suite(name: str) -> Suite:
+    if not name.startswith(USER_SUITE):
+        return get_suite(name)
+    try:
+        own = distribution(name)
+    except EpisodeError as fault:
+        raise UsageError(str(fault)) from fault
+    return Suite(name, own.version, own.size, f"{', '.join(own.targets)} in clutter of seen objects")
 
 
 def _indices(options: Options, suite: Suite) -> tuple[int, ...]:
@@ -184,7 +195,7 @@ def _missing(journal: Journal, indices: Sequence[int], record: DemoFile | None) 
 
 
 def _default_folder(options: Options) -> Path:
-    stem = f"{options.suite}-{options.policy}-"
+    stem = f"{options.suite.replace(':', '-')}-{options.policy}-"
     numbers = [int(p.name[len(stem) :]) for p in RUNS.glob(f"{stem}*") if p.name[len(stem) :].isdigit()]
     if options.resume:
         if not numbers:

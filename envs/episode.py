@@ -13,7 +13,7 @@ import mujoco
 import numpy as np
 
 from assets.looks.looks import TRAIN_LIGHTINGS, TRAIN_TABLES, LookSpec
-from assets.objects import library
+from assets.objects import imported, library
 from assets.objects.build import hull_points
 from assets.objects.language import Placed, referring_expressions
 from assets.objects.types import ObjectSpec
@@ -99,6 +99,7 @@ MIN_VISIBLE_PX = 320  # by ray casting; leaves room over the promised 200 render
 # Looks that training may show: the plain room and the training variants, never a look of the tests.
 TRAIN_LOOKS = (("white", *TRAIN_TABLES), ("white", *TRAIN_LIGHTINGS))
 ARM_START_NOISE_RAD = 0.02
+USER_SUITE, USER_SUITE_SIZE = "user:", 100
 
 
 @functools.cache
@@ -112,11 +113,35 @@ def distributions() -> dict[str, Distribution]:
 
 
 def distribution(suite: str) -> Distribution:
-    """The distribution of a suite. Raises EpisodeError for an unknown name."""
+    """The distribution of a suite: one of `distributions`, or "user:blue_mug,cup", "user:all" of one's own objects.
+
+    Raises EpisodeError for an unknown name, or for a user's object that is missing or unreadable.
+    """
+    if suite.startswith(USER_SUITE):
+        return _of_user(suite)
     known = distributions()
     if suite not in known:
-        raise EpisodeError(f"unknown suite {suite!r}; choose one of: {', '.join(sorted(known))}")
+        own = f"{USER_SUITE}NAME for an object of your own"
+        raise EpisodeError(f"unknown suite {suite!r}; choose one of: {', '.join(sorted(known))}, or {own}")
     return known[suite]
+
+
+@functools.cache
+def _of_user(suite: str) -> Distribution:
+    """The user's objects as targets among seen objects and each other, under the looks of training.
+
+    The version is read off the objects' files: an object that was imported anew makes another suite.
+    """
+    words = sorted({word.strip().removeprefix(imported.PREFIX) for word in suite.removeprefix(USER_SUITE).split(",")})
+    targets = imported.ids() if words == ["all"] else tuple(imported.PREFIX + word for word in words)
+    if not targets:
+        raise EpisodeError(f"no object was imported into {imported.default_folder()}; see python -m assets.import_mesh")
+    try:
+        digests = "".join(imported.find(target).digest for target in targets)
+    except KeyError as fault:
+        raise EpisodeError(str(fault)) from fault
+    looks = tuple(itertools.product(*TRAIN_LOOKS))
+    return Distribution(zlib.crc32(digests.encode()), targets, (*library.SEEN, *targets), USER_SUITE_SIZE, looks)
 
 
 @functools.lru_cache(maxsize=64)

@@ -135,13 +135,16 @@ class Rig:
         if self._context is None:
             self._context = mujoco.MjrContext(self.model, mujoco.mjtFontScale.mjFONTSCALE_50)
             self._context.readDepthMap = mujoco.mjtDepthMap.mjDEPTH_ZEROFAR
-            mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, self._context)
+            # The model asks for the largest picture; a buffer of the size in use is cleared faster.
+            mujoco.mjr_resizeOffscreen(width, height, self._context)
             self._owner = gl.owner()
             self._scene = mujoco.MjvScene(self.model, maxgeom=_MAX_GEOMS)
             self._scene.flags[mujoco.mjtRndFlag.mjRND_REFLECTION] = False
         room = self._context.offWidth, self._context.offHeight
         if width > room[0] or height > room[1]:
             mujoco.mjr_resizeOffscreen(max(width, room[0]), max(height, room[1]), self._context)
+        # Every time: another rig of this process may have drawn last, into buffers of its own.
+        mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, self._context)
 
     def _body_of_index(self) -> np.ndarray:
         geoms = self._scene.geoms[: self._scene.ngeom]

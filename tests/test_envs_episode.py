@@ -31,7 +31,8 @@ from envs.scene import Scene, build_scene
 from envs.sensing import Rig
 
 ROOT = Path(__file__).parent.parent
-SAMPLE = [("seen_objects", i) for i in range(18)] + [("unseen_objects", i) for i in (*range(14), 1000, 1199)]
+SAMPLE = [("seen_objects", i) for i in range(16)] + [("unseen_objects", i) for i in (*range(14), 1000, 1199)]
+SAMPLE += [("train", i) for i in range(4)]
 sample = pytest.mark.parametrize(("suite", "index"), SAMPLE)
 
 

@@ -102,3 +102,18 @@ def test_a_state_of_the_other_hand_is_refused():
     other = SimEnv(hand="rh56")
     with pytest.raises(EpisodeError, match=r"saved with hand 'g0r'; this environment has 'rh56'"):
         other.load_state(env.save_state())
+
+
+def test_the_next_attempt_after_a_lost_hold_is_the_same_in_a_fresh_environment():
+    """Neighbours sleep during the hold; which of them did must not show in what comes after."""
+    env, actions = begin(obs_mode="state", segmentation=False)
+    for action in actions[:-1]:
+        env.step(action)
+    let_go = actions[-1].copy()
+    let_go[spec.HAND] = spec.HAND_OPEN
+    env.step(let_go)
+    assert env.outcome == "dropped"
+    other = SimEnv(**{**MODE, "obs_mode": "state", "segmentation": False})
+    other.load_state(env.save_state())
+    assert digest(env.retry()) == digest(other.retry())
+    assert played(env, actions[:AFTER]) == played(other, actions[:AFTER])

@@ -24,6 +24,8 @@ from assets.objects.types import Draft, Piece, Visual
 
 ALONG_X = rotation(Z_TO_X)
 
+FLAT_SHARE = 0.93  # of a cushion's half height
+
 
 def flashlight(draw: Draw) -> Draft:
     """A flashlight that stands on its head."""
@@ -223,17 +225,24 @@ def marker(draw: Draw) -> Draft:
     )
 
 
+def _pressed(pad: Mesh, half_m: float) -> Mesh:
+    """The pad with its two poles pressed flat; on a pole it would balance and then slowly lean over."""
+    vertices = pad.vertices.copy()
+    vertices[:, 2] = np.clip(vertices[:, 2], -FLAT_SHARE * half_m, FLAT_SHARE * half_m)
+    return Mesh(vertices, pad.faces, pad.texcoord)
+
+
 def cushion(draw: Draw) -> Draft:
     """A bean bag: a soft-edged pad in a woven cloth."""
     base = draw.choice(("blue", "red", "green", "purple", "yellow", "grey", "orange", "teal"))
     trim = draw.accent(base)
     x, y, z = draw.between(0.036, 0.042, 0), draw.between(0.042, 0.054, 1), draw.between(0.0175, 0.023, 2)
-    pad: Mesh = rounded((x, y, z), power=3.4, n=16, levels=7)
+    pad = _pressed(rounded((x, y, z), power=3.4, n=16, levels=7), z)
     cloth = textures.knitted(draw.shade(base), draw.shade(trim), draw.rng, draw.index)
     # Printed from above and below: the picture lies flat on the pad.
     uv = 0.5 + 0.5 * pad.vertices[:, :2] / (x, y)
     # Fewer points for the physics than for the eye.
-    solid = np.unique(np.round(rounded((x, y, z), power=3.4, n=12, levels=5).vertices, 6), axis=0)
+    solid = np.unique(np.round(_pressed(rounded((x, y, z), power=3.4, n=12, levels=5), z).vertices, 6), axis=0)
     pieces = [hull(solid)]
     return Draft(
         noun="bean bag",
