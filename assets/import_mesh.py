@@ -6,6 +6,7 @@ Afterwards `user_blue_mug` is an object like the built-in ones, and `user:blue_m
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -93,12 +94,13 @@ def _print(console: Console, options: Options, made: Made, path: Path) -> None:
         table.add_row(topic, escape(sentence))
     table.add_row("file", escape(str(path)))
     console.print(table)
-    if options.library is not None and options.library.resolve() != imported.default_folder().resolve():
-        console.print(f"Tell the other commands where it is: export {imported.FOLDER_VARIABLE}={path.parent}", soft_wrap=True)
+    show = partial(console.print, soft_wrap=True, highlight=False, markup=False)
+    if path.parent.resolve() != imported.default_folder().resolve():
+        show(f"Tell the other commands where it is:\n  export {imported.FOLDER_VARIABLE}={path.parent.resolve()}")
     if not options.no_grasp_check:
-        console.print(f"Next, see whether the hand can lift it:\n  python -m datagen.check_object {spec.id}", soft_wrap=True)
+        show(f"Next, see whether the hand can lift it:\n  python -m datagen.check_object {spec.id}")
     suite = spec.id.removeprefix(imported.PREFIX)
-    console.print(f"In clutter:\n  python -m benchmarks.run --suite user:{suite} --episodes 20", soft_wrap=True)
+    show(f"In clutter:\n  python -m benchmarks.run --suite user:{suite} --episodes 20")
 
 
 def _called(made: Made) -> str:

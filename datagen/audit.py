@@ -73,15 +73,24 @@ def print_verdict(console: Console, result: Audit, out: Path, page: Path) -> Non
     """What was found, and where the card is."""
     for finding in result.findings[:FINDINGS_SHOWN]:
         where = f"{result.path}, {finding.demo}" if finding.demo else str(result.path)
-        console.print(f"[red]{finding.invariant}[/red] {escape(where)}: {escape(finding.problem)}", highlight=False)
+        console.print(
+            f"[red]{finding.invariant}[/red] {escape(where)}: {escape(finding.problem)}",
+            highlight=False,
+            soft_wrap=True,
+        )
     left = len(result.findings) - FINDINGS_SHOWN
     if left > 0:
         console.print(f"... and {left} more, all in the card")
     broken = len({finding.invariant for finding in result.findings})
-    looked = sum(1 for invariant in INVARIANTS if result.checked[invariant])
+    unseen = [invariant for invariant in INVARIANTS if not result.checked[invariant]]
+    looked = len(INVARIANTS) - len(unseen)
     verdict = "[green]pass[/green]" if result.passed else f"[red]fail[/red]: {broken} of {looked} invariants broken"
-    console.print(f"{verdict}  {len(result.rows)} demonstrations, {looked} invariants looked at", highlight=False)
-    console.print(escape(f"card {out}, page {page}"), highlight=False)
+    console.print(
+        f"{verdict}  {len(result.rows)} demonstrations, {looked} invariants looked at", highlight=False, soft_wrap=True
+    )
+    if unseen:
+        console.print(f"not looked at: {', '.join(unseen)}", highlight=False, soft_wrap=True)
+    console.print(escape(f"card {out}, page {page}"), highlight=False, soft_wrap=True)
 
 
 @contextmanager

@@ -84,6 +84,7 @@ def contents(result: Audit) -> dict[str, Any]:
         "families": counted(f["family"] for f in facts),
         "objects": counted(f["target"] for f in facts),
         "outcomes": counted(f["outcome"] for f in facts),
+        "jobs": counted(result.jobs.elements()),
         "failures": counted(result.failures.elements()),
         "recoveries": counted(f["recovery"] for f in facts),
         "neighbours": counted((str(row.objects - 1) for row in rows), by_name=True),
@@ -102,9 +103,6 @@ def contents(result: Audit) -> dict[str, Any]:
         "control_hz": spec.CONTROL_HZ,
         "action_names": spec.ACTION_NAMES,
         "arm_scale": [float(v) for v in spec.ARM_SCALE_RAD],
-        "image_size": result.image_size,
-        "frames_drawn": result.frames_drawn,
-        "frames_equal": result.frames_equal,
         "target_x": TARGET_X,
         "target_y": TARGET_Y,
     }
@@ -215,10 +213,13 @@ def _facts(result: Audit) -> list[tuple[str, str]]:
          f"{len({row.attributes['family'] for row in rows})} families"),
         ("recovery", _listed(Counter(str(row.attributes["recovery"]) for row in rows))),
         ("subsets", _listed(result.subsets) or "none"),
+        ("scenes attempted", _job_words(result)),
         ("failures kept apart", str(result.failures.total())),
     ]  # fmt: skip
     if rests:
-        shifts = ", ".join(f"{shift} steps in {count}" for shift, count in sorted(lags.items()))
+        shifts = ", ".join(
+            f"{shift} step{'' if shift == 1 else 's'} ({count})" for shift, count in sorted(lags.items())
+        )
         facts.append(("state behind action", f"{shifts}; rest {np.median(rests):.4f} rad, at most {max(rests):.4f}"))
     made = Counter(json.dumps(row.attributes["versions"], sort_keys=True) for row in rows)
     for text, count in made.most_common(3):
@@ -228,19 +229,21 @@ def _facts(result: Audit) -> list[tuple[str, str]]:
 
 
 def _picture_words(result: Audit) -> str:
-    if result.image_size is None:
-        return "none"
-    width, height = result.image_size
+    words = ", ".join(f"{key} {width}x{height}" for key, (width, height) in result.pictures.items()) or "none"
     if not result.frames_drawn:
-        return f"head and wrist {width}x{height}, target mask"
-    equal = f"{result.frames_equal} of {result.frames_drawn} drawn again are equal"
-    return f"head and wrist {width}x{height}, target mask; {equal}"
+        return words
+    return f"{words}; {result.frames_equal} of {result.frames_drawn} drawn again are equal"
+
+
+def _job_words(result: Audit) -> str:
+    jobs = result.jobs.total()
+    return f"{jobs}, {100 * len(result.rows) / jobs:.1f} % of them demonstrated" if jobs else "not stored"
 
 
 def _per_demo(result: Audit) -> str:
     if not result.rows:
         return "nothing in it"
-    return f"{sum(row.stored_bytes for row in result.rows) / len(result.rows) / 1e6:.2f} MB per demonstration"
+    return f"{result.file_bytes / len(result.rows) / 1e6:.2f} MB per demonstration"
 
 
 def _listed(counts: Mapping[str, int]) -> str:

@@ -69,7 +69,7 @@ def layout_fault(layout: Mapping[str, tuple[tuple[int, ...], str]], samples: int
     """Shapes and dtypes. layout: key -> (shape, dtype) of what lies in the file; pictures may be absent altogether."""
     if samples < 1:
         return f"num_samples is {samples}"
-    names = {"H": None, "W": None}
+    sides: dict[str, int] = {}  # the picture's height and width, as the first picture has them
     wanted = COLUMNS | {key: value for key, value in PICTURES.items() if key in layout}
     for key, (tail, dtype) in wanted.items():
         if key not in layout:
@@ -80,9 +80,8 @@ def layout_fault(layout: Mapping[str, tuple[tuple[int, ...], str]], samples: int
         if len(shape) != 1 + len(tail) or shape[0] != samples:
             return f"{key} has shape {shape}, should be ({', '.join(map(str, (samples, *tail)))})"
         for length, want in zip(shape[1:], tail, strict=True):
-            if want in names:
-                want = names[want] = names[want] or length
-            if want is not None and length != want:
+            known = sides.setdefault(want, length) if isinstance(want, str) else want
+            if known is not None and length != known:
                 return f"{key} has shape {shape}, should be ({', '.join(map(str, (samples, *tail)))})"
     return ""
 

@@ -10,9 +10,10 @@ import mujoco
 import numpy as np
 
 from datagen import checks, recording, sight
-from datagen.playback import Playback, image_size
+from datagen.playback import RENDERER, Playback, image_size, renderer
 from datagen.recording import Recording, Recordings
 from datagen.search import CLOSE, LIFT
+from datagen.storage import UNKNOWN_PHASE
 from envs import spec
 from envs.interface import DexClutterError
 
@@ -61,7 +62,6 @@ class Row:
     name: str
     attributes: dict[str, Any]
     steps: int
-    stored_bytes: int
     objects: int
     look: tuple[str, str]
     target_xy: tuple[float, float]
@@ -87,10 +87,11 @@ class Audit:
     rows: list[Row] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     checked: Counter[str] = field(default_factory=Counter)
-    failures: Counter[str] = field(default_factory=Counter)
+    failures: Counter[str] = field(default_factory=Counter)  # outcome -> how many are kept apart
+    jobs: Counter[str] = field(default_factory=Counter)  # outcome -> how many scenes that were attempted
     shots: list[Shot] = field(default_factory=list)
     subsets: dict[str, int] = field(default_factory=dict)
-    image_size: tuple[int, int] | None = None
+    pictures: dict[str, tuple[int, int]] = field(default_factory=dict)  # key -> (width, height)
     frames_drawn: int = 0
     frames_equal: int = 0
 
@@ -113,16 +114,18 @@ def examine(path: Path, sample: int, show: Callable[[int, int, str], None] = lam
     """
     result = Audit(path, path.stat().st_size)
     with recording.opened(path) as file:
-        drawn = set(spread(file.names, sample))
+        sampled = spread(file.names, sample)
+        drawn, pictured = set(sampled), set(spread(sampled, PICTURED))
         hashes: dict[str, tuple[str, str]] = {}
         for number, name in enumerate(file.names):
             show(number, len(file.names), name)
             try:
-                demo = file.read(name)
+                _examine_demo(result, file.read(name), file.hand, hashes, name in drawn, name in pictured)
                 result.note("readable", name, "")
-                _examine_demo(result, demo, file.hand, name in drawn, hashes)
             except DexClutterError as error:
                 result.note("readable", name, str(error).removeprefix(f"{path}, {name}: "))
+            except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:  # attributes of a wrong kind
+                result.note("readable", name, f"holds something unexpected ({type(error).__name__}: {error})")
         show(len(file.names), len(file.names), "")
         _examine_file(result, file, hashes)
     return result
@@ -151,84 +154,99 @@ def _examine_file(result: Audit, file: Recordings, hashes: dict[str, tuple[str, 
     faults = checks.subset_faults(subsets, {name: hashes[name][1] if name in hashes else name for name in file.names})
     for name in subsets:
         result.note("subsets", "", f"mask/{name}: {faults[name]}" if name in faults else "")
-    result.failures = file.failure_outcomes()
+    result.failures, result.jobs = file.failure_outcomes(), file.job_outcomes()
 
 
-def _examine_demo(result: Audit, demo: Recording, hand: str, drawn: bool, hashes: dict[str, tuple[str, str]]) -> None:
+def _examine_demo(
+    result: Audit, demo: Recording, hand: str, hashes: dict[str, tuple[str, str]], drawn: bool, pictured: bool
+) -> None:
     fault = checks.layout_fault(demo.layout, int(demo.attributes["num_samples"]))
     result.note("layout", demo.name, fault)
     if fault:
         return
-    columns, facts = demo.columns, demo.attributes
-    actions, state = columns["actions"], columns["obs/state"]
-    fault = checks.not_finite({k: v for k, v in columns.items() if v.dtype.kind == "f"})
+    fault = checks.not_finite({key: values for key, values in demo.columns.items() if values.dtype.kind == "f"})
     result.note("finite", demo.name, fault)
     if fault:
         return
-    success = bool(facts["success"])
-    lag, motion = checks.lag_of(actions, state), checks.motion_of(actions, state)
-    outside = checks.outside_limits("action", actions) or checks.outside_limits("state", state)
-    for invariant, problem in {
-        "limits": outside,
-        "lag": checks.implausible_lag(lag),
-        "motion": checks.too_fast(motion),
-        "phases": checks.phase_fault(columns["phases"], success, facts["recovery"], int(facts["attempts"])),
-        "end": checks.end_fault(columns["dones"], columns["rewards"], success, facts["outcome"]),
-    }.items():
-        result.note(invariant, demo.name, problem)
-    with Playback(demo.spec, hand, image_size(demo)) as playback:  # also proves that the stored scene is one
-        result.note("words", demo.name, checks.words_fault(facts, demo.spec))
-        if facts["suite"] == TRAINING_SUITE:
+    lag, motion = _examine_numbers(result, demo)
+    size = image_size(demo, demo.pictures[0]) if demo.pictures else spec.IMAGE_SIZE
+    with Playback(demo.spec, hand, size) as playback:  # also proves that the stored scene is one
+        result.note("words", demo.name, checks.words_fault(demo.attributes, demo.spec))
+        if demo.attributes["suite"] == TRAINING_SUITE:
             result.note("training", demo.name, checks.content_of_tests(demo.spec))
-        hashes[demo.name] = checks.content_hashes(actions, demo.spec)
+        hashes[demo.name] = checks.content_hashes(demo.columns["actions"], demo.spec)
         row = _row(demo, lag, motion)
         result.rows.append(row)
-        _replay(result, demo, playback, success)
-        if demo.has_pictures():
-            result.image_size = image_size(demo)
+        result.pictures |= dict.fromkeys(demo.pictures, size)
+        _replay(result, demo, playback)
+        if "mask" in demo.pictures:
             masks = (demo.picture("mask", step) for step in range(demo.steps))
-            result.note("box", demo.name, sight.box_fault(masks, columns["obs/box"]))
+            result.note("box", demo.name, sight.box_fault(masks, demo.columns["obs/box"]))
             result.note("visible", demo.name, sight.target_hidden(demo.picture("mask", 0)))
-            if drawn:
-                _draw_again(result, demo, playback)
-                if len(result.shots) < PICTURED:
-                    result.shots.append(_shot(row, demo))
+        if drawn and demo.pictures:
+            _draw_again(result, demo, playback)
+        if pictured and demo.pictures:
+            result.shots.append(_shot(row, demo))
 
 
-def _replay(result: Audit, demo: Recording, playback: Playback, success: bool) -> None:
+def _examine_numbers(result: Audit, demo: Recording) -> tuple[checks.Lag | None, checks.Motion]:
+    columns, facts = demo.columns, demo.attributes
+    actions, state, success = columns["actions"], columns["obs/state"], bool(facts["success"])
+    lag, motion = checks.lag_of(actions, state), checks.motion_of(actions, state)
+    outside = checks.outside_limits("action", actions) or checks.outside_limits("state", state)
+    result.note("limits", demo.name, outside)
+    result.note("lag", demo.name, checks.implausible_lag(lag))
+    result.note("motion", demo.name, checks.too_fast(motion))
+    result.note("end", demo.name, checks.end_fault(columns["dones"], columns["rewards"], success, facts["outcome"]))
+    if (columns["phases"] != UNKNOWN_PHASE).any():
+        fault = checks.phase_fault(columns["phases"], success, facts["recovery"], int(facts["attempts"]))
+        result.note("phases", demo.name, fault)
+    return lag, motion
+
+
+def _replay(result: Audit, demo: Recording, playback: Playback) -> None:
     steps = _spread_steps(demo.steps, REPLAYED_STEPS)
     replayed = []
     for step in steps:
         playback.place(demo.states[step])
         replayed.append(playback.measured())
     result.note("states", demo.name, checks.state_fault(demo.columns["obs/state"][steps], np.stack(replayed), steps))
-    if success:
-        result.note("lifted", demo.name, checks.not_lifted(success, playback.lowest_m()))
+    if demo.attributes["success"]:
+        result.note("lifted", demo.name, checks.not_lifted(True, playback.lowest_m()))
 
 
 def _draw_again(result: Audit, demo: Recording, playback: Playback) -> None:
-    exact = demo.is_lossless() and demo.attributes["versions"].get("mujoco") == mujoco.__version__
+    made = demo.attributes["versions"]
+    same = made.get("mujoco") == mujoco.__version__ and made.get(RENDERER) == renderer()
+    exact = demo.is_lossless() and same
     for step in _spread_steps(demo.steps, STEPS_DRAWN):
         playback.place(demo.states[step])
-        for camera in spec.CAMERAS:
+        for camera in (key for key in spec.CAMERAS if key in demo.pictures):
             recorded, redrawn = demo.picture(camera, step), playback.frame(camera)
             result.note("frames", demo.name, sight.frame_fault(camera, step, recorded, redrawn, exact))
             result.frames_drawn += 1
             result.frames_equal += bool(np.array_equal(recorded, redrawn))
-        result.note("mask", demo.name, sight.mask_fault(step, demo.picture("mask", step), playback.mask(), exact))
+        if "mask" in demo.pictures:
+            result.note("mask", demo.name, sight.mask_fault(step, demo.picture("mask", step), playback.mask(), exact))
 
 
 def _shot(row: Row, demo: Recording) -> Shot:
     phases = demo.columns["phases"]
-    moments = {"start": 0, "grasp": _first(phases, CLOSE), "lift": _first(phases, LIFT), "end": demo.steps - 1}
-    pictures = [(what, demo.picture(spec.HEAD, step), demo.picture("mask", step)) for what, step in moments.items()]
-    wrist = [(f"wrist, {what}", demo.picture(spec.WRIST, moments[what]), None) for what in ("grasp", "end")]
-    return Shot(row, tuple(pictures + wrist))
+    moments = {"start": 0, "grasp": _begins(phases, CLOSE), "lift": _begins(phases, LIFT), "end": demo.steps - 1}
+    pictures: list[tuple[str, np.ndarray, np.ndarray | None]] = []
+    if spec.HEAD in demo.pictures:
+        mask = "mask" in demo.pictures
+        for what, step in moments.items():
+            pictures.append((what, demo.picture(spec.HEAD, step), demo.picture("mask", step) if mask else None))
+    if spec.WRIST in demo.pictures:
+        pictures += [(f"wrist, {w}", demo.picture(spec.WRIST, moments[w]), None) for w in ("grasp", "end")]
+    return Shot(row, tuple(pictures))
 
 
-def _first(phases: np.ndarray, phase: int) -> int:
-    found = np.flatnonzero(phases == phase)
-    return int(found[0]) if len(found) else len(phases) - 1
+def _begins(phases: np.ndarray, phase: int) -> int:
+    """The step at which a phase begins for the last time; the last step where it never does."""
+    starts = np.flatnonzero((phases == phase) & (np.diff(phases, prepend=-1) != 0))
+    return int(starts[-1]) if len(starts) else len(phases) - 1
 
 
 def _row(demo: Recording, lag: checks.Lag | None, motion: checks.Motion) -> Row:
@@ -242,7 +260,6 @@ def _row(demo: Recording, lag: checks.Lag | None, motion: checks.Motion) -> Row:
         name=demo.name,
         attributes=dict(demo.attributes),
         steps=demo.steps,
-        stored_bytes=demo.stored_bytes,
         objects=len(episode["objects"]),
         look=(episode["look"]["table"], episode["look"]["lighting"]),
         target_xy=(float(x), float(y)),

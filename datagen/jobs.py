@@ -116,12 +116,12 @@ def scene_of(request: Request, job: Job) -> EpisodeSpec:
 
 
 def subset_of(suite: str, index: int) -> str:
-    """"train" or "valid", a tenth: a function of the scene alone, so that no scene is ever in both."""
+    """The subset of a scene, train or (a tenth) valid: a function of the scene alone, so that none is ever in both."""
     return "valid" if zlib.crc32(f"{suite}/{index}".encode()) % 10 == VALID_TENTH else "train"
 
 
 def parse_looks(text: str) -> tuple[tuple[str, float], ...]:
-    """ "white=0.3,train=0.7" as pairs. Raises RequestError where that is no list of name=share."""
+    """Text such as white=0.3,train=0.7 as pairs. Raises RequestError where that is no list of name=share."""
     pairs = []
     for part in text.split(","):
         name, _, share = part.partition("=")
@@ -133,7 +133,7 @@ def parse_looks(text: str) -> tuple[tuple[str, float], ...]:
 
 
 def parse_size(text: str) -> tuple[int, int]:
-    """ "640x480" as (640, 480). Raises RequestError for anything else."""
+    """Text such as 640x480 as (640, 480). Raises RequestError for anything else."""
     width, _, height = text.partition("x")
     if not (width.isdigit() and height.isdigit()):
         raise RequestError(f"--image-size is WIDTHxHEIGHT such as 640x480; got {text!r}")
@@ -141,7 +141,7 @@ def parse_size(text: str) -> tuple[int, int]:
 
 
 def parse_cameras(text: str) -> tuple[str, ...]:
-    """ "head,wrist" as a tuple; "none" as an empty one."""
+    """Text such as head,wrist as a tuple; none as an empty one."""
     return () if text == "none" else tuple(dict.fromkeys(name.strip() for name in text.split(",")))
 
 

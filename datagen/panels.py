@@ -105,7 +105,8 @@ class Curves:
         xs = left + (right - left) * np.arange(self._steps) / max(self._steps - 1, 1)
         for first, last, phase in phase_spans(phases):
             end = xs[min(last + 1, self._steps - 1)]
-            draw.rectangle([xs[first], top, end, bottom], fill=PHASE_COLOURS[phase])
+            if phase in range(len(PHASES)):
+                draw.rectangle([xs[first], top, end, bottom], fill=PHASE_COLOURS[phase])
         low, high = float(min(asked.min(), shown.min())), float(max(asked.max(), shown.max()))
         room = max(high - low, 0.02) * 0.12
         low, high = low - room, high + room
@@ -128,7 +129,7 @@ class Curves:
         for words, colour in (("action", ACTION_COLOUR), ("state", STATE_COLOUR)):
             draw.text((x, y), words, fill=colour, font=font)
             x += draw.textlength(words, font=font) + 10 * self._scale
-        for phase in sorted(set(phases.tolist())):
+        for phase in sorted(set(phases.tolist()) & set(range(len(PHASES)))):
             size = draw.textlength(PHASES[phase], font=font)
             box = [x, y - self._scale, x + size + 8 * self._scale, y + 15 * self._scale]
             draw.rectangle(box, fill=PHASE_COLOURS[phase], outline=GRID)

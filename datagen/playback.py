@@ -1,11 +1,14 @@
 """Pictures, masks and readings of a demonstration, made again from its stored states."""
 
+import functools
+import importlib
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, Self
 
 import mujoco
 import numpy as np
 
+from assets.gl import gl_context
 from assets.looks.looks import animate
 from envs import spec
 from envs.control import Servo
@@ -16,6 +19,7 @@ from envs.sensing import Rig
 from envs.sim import STATE_KIND
 
 DEFAULT_HAND = "g0r"
+RENDERER = "gl"  # the key of `renderer` among a demonstration's versions, where it is known
 
 
 class PlaybackError(DexClutterError, ValueError):
@@ -93,6 +97,14 @@ class Playback:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+@functools.cache
+def renderer() -> str:
+    """What draws in this process, in the driver's own words: pictures are equal to the bit only under the same."""
+    gl_context()
+    gl = importlib.import_module("OpenGL.GL")  # late: PyOpenGL binds to the platform that the context has chosen
+    return " ".join(gl.glGetString(name).decode() for name in (gl.GL_RENDERER, gl.GL_VERSION))
 
 
 def image_size(demo: Stored, camera: str = spec.HEAD) -> tuple[int, int]:

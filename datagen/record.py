@@ -1,11 +1,12 @@
-"""Collects an episode, as it is played, into a demonstration."""
+"""Collects an episode, as it is played by any policy, into a demonstration."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
-from datagen.storage import Demo, DemoFile
+from datagen.storage import UNKNOWN_PHASE, Demo, DemoFile
+from datagen.words import scene_words
 from envs import spec
 from envs.interface import EpisodeResult, Observation
 from envs.rollout import Observer
@@ -15,11 +16,13 @@ from envs.sim import SimEnv
 class DemoRecorder(Observer):
     """Writes an episode to a file of demonstrations if it succeeds: its last attempt, with all observations in it.
 
-    Images are among them when the environment renders them (obs_mode "rgb").
+    Images are among them when the environment renders them (obs_mode "rgb"). phase: asked after every step for the
+    index of the phase that the action belonged to; without it the phases are recorded as unknown (-1).
     """
 
-    def __init__(self, file: DemoFile, versions: Mapping[str, str]) -> None:
+    def __init__(self, file: DemoFile, versions: Mapping[str, str], phase: Callable[[], int] | None = None) -> None:
         self._file, self._versions = file, versions
+        self._phase = phase or (lambda: UNKNOWN_PHASE)
 
     def on_reset(self, env: SimEnv, observation: Observation, info: dict[str, Any]) -> None:
         """Start over: a demonstration shows the attempt that succeeded, not those before it."""
@@ -27,6 +30,7 @@ class DemoRecorder(Observer):
         self._actions: list[np.ndarray] = []
         self._rewards: list[float] = []
         self._dones: list[bool] = []
+        self._phases: list[int] = []
         self._observations, self._states = [observation], [env.save_state().physics]
 
     def on_step(
@@ -36,6 +40,7 @@ class DemoRecorder(Observer):
         self._actions.append(np.array(action, np.float32))
         self._rewards.append(reward)
         self._dones.append(bool(info["outcome"]))
+        self._phases.append(self._phase())
         self._observations.append(observation)
         self._states.append(env.save_state().physics)
 
@@ -49,14 +54,17 @@ class DemoRecorder(Observer):
         demo = Demo(
             suite=result.suite,
             index=result.index,
-            instruction=result.instruction,
             success=result.success,
+            outcome=result.outcome,
+            attempts=result.attempts,
             actions=np.stack(self._actions),
             states=np.stack(states),
             rewards=np.array(self._rewards, np.float32),
             dones=np.array(self._dones),
+            phases=np.array(self._phases, np.int8),
             obs={key: np.stack([seen[key] for seen in observations]) for key in keys},
             spec=env.scene.episode.as_dict(),
             versions=self._versions,
+            **scene_words(env.scene),
         )
         self._file.write(demo)

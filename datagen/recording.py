@@ -4,6 +4,7 @@
 which demonstration and which key it stumbled over.
 """
 
+import io
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -14,10 +15,10 @@ from typing import Any
 
 import h5py
 import numpy as np
+from PIL import Image
 
-from datagen.storage import StorageError
+from datagen.storage import DATA, FAILED, FORMAT, StorageError
 
-FORMATS = ("dexclutter-demos/1",)
 ATTRIBUTES = (
     "num_samples", "success", "outcome", "instruction", "phrasings", "expression", "target", "family", "suite",
     "index", "spec", "versions", "recovery", "attempts",
@@ -26,12 +27,26 @@ _JSON = ("phrasings", "spec", "versions")
 PICTURE_KEYS = ("head", "wrist", "mask")
 
 
+class Pictures:
+    """The frames of one key, (T, H, W, ...) uint8, read one by one: stored as they are, or each as a JPEG."""
+
+    def __init__(self, rows: h5py.Dataset) -> None:
+        self._rows = rows
+        self.is_jpeg = rows.attrs.get("encoding") == "jpeg"
+        self.shape = tuple(int(n) for n in rows.attrs["shape"]) if self.is_jpeg else tuple(rows.shape)
+        self.dtype = "uint8" if self.is_jpeg else str(rows.dtype)
+
+    def __getitem__(self, step: int) -> np.ndarray:
+        row = self._rows[step]
+        return np.asarray(Image.open(io.BytesIO(row.tobytes()))) if self.is_jpeg else row
+
+
 @dataclass(frozen=True, eq=False)
 class Recording:
     """One demonstration of T steps. Valid as long as the file it came from is open.
 
     attributes: those of the layout, JSON already parsed. columns: key -> (T, ...) array of all keys but pictures.
-    layout: key -> (shape, dtype) of every key. obs: observation key -> stored array; pictures are read on indexing.
+    layout: key -> (shape, dtype) of every key. obs: "head", "wrist" and "mask", where they were recorded.
     """
 
     name: str
@@ -39,8 +54,7 @@ class Recording:
     attributes: Mapping[str, Any]
     columns: Mapping[str, np.ndarray]
     layout: Mapping[str, tuple[tuple[int, ...], str]]
-    obs: Mapping[str, h5py.Dataset]
-    stored_bytes: int
+    obs: Mapping[str, Pictures]
 
     @property
     def spec(self) -> Mapping[str, Any]:
@@ -57,13 +71,14 @@ class Recording:
         """T."""
         return len(self.columns["actions"])
 
-    def has_pictures(self) -> bool:
-        """True if head, wrist and mask were recorded."""
-        return all(key in self.obs for key in PICTURE_KEYS)
+    @property
+    def pictures(self) -> tuple[str, ...]:
+        """Which of "head", "wrist" and "mask" were recorded."""
+        return tuple(key for key in PICTURE_KEYS if key in self.obs)
 
     def is_lossless(self) -> bool:
-        """True unless a picture says that it was compressed with losses."""
-        return self.attributes.get("image_compression", "lossless") != "jpeg"
+        """True unless pictures were compressed with losses."""
+        return not any(pictures.is_jpeg for pictures in self.obs.values())
 
     def picture(self, key: str, step: int) -> np.ndarray:
         """One frame of "head" or "wrist" (H, W, 3), or "mask" (H, W), uint8. Raises StorageError when it is damaged."""
@@ -78,19 +93,19 @@ class Recording:
 class Recordings:
     """An open file of demonstrations. `group` is "data", or "data_failed" for the failures kept apart."""
 
-    def __init__(self, path: Path, file: h5py.File, group: str = "data") -> None:
+    def __init__(self, path: Path, file: h5py.File, group: str = DATA) -> None:
         self.path, self._file, self._group = path, file, group
         data = file.get(group)
         if not isinstance(data, h5py.Group):
             raise StorageError(f"{path} is no file of demonstrations: it has no group {group!r}")
-        if group == "data":
+        if group == DATA:
             _check_format(path, data)
         self.names = sorted((n for n in data if n.startswith("demo_")), key=_number)
         self.strangers = sorted(set(data) - set(self.names))
 
     def attribute(self, key: str) -> Any:
         """An attribute of the group `data`; raises StorageError when it is missing."""
-        data = self._file["data"]
+        data = self._file[DATA]
         if key not in data.attrs:
             raise StorageError(f"{self.path}, data: attribute {key!r} is missing")
         return data.attrs[key]
@@ -104,8 +119,13 @@ class Recordings:
 
     def failure_outcomes(self) -> Counter[str]:
         """Outcome word -> how many failures of it are kept apart."""
-        failed = self._file.get("data_failed", {})
+        failed = self._file.get(FAILED, {})
         return Counter(str(_text(failed[name].attrs.get("outcome", "unknown"))) for name in failed)
+
+    def job_outcomes(self) -> Counter[str]:
+        """Outcome word -> how many scenes that were attempted ended so, demonstrated or not; empty where not stored."""
+        jobs = self._file.get("jobs", {})
+        return Counter(map(str, map(_text, jobs["outcome"][()]))) if "outcome" in jobs else Counter()
 
     def subsets(self) -> dict[str, list[str]]:
         """Subset name -> names of its demonstrations."""
@@ -121,16 +141,16 @@ class Recordings:
             raise StorageError(f"{self.path}, {name}: not a group")
         attributes = {key: self._attribute(name, group, key) for key in ATTRIBUTES}
         keys = [k for k in group if k != "obs"] + [f"obs/{k}" for k in group.get("obs", ())]
+        pictures = {key: Pictures(group[f"obs/{key}"]) for key in PICTURE_KEYS if f"obs/{key}" in keys}
         layout = {key: (tuple(group[key].shape), str(group[key].dtype)) for key in keys}
-        small = [key for key in keys if key.removeprefix("obs/") not in PICTURE_KEYS]
+        layout |= {f"obs/{key}": (rows.shape, rows.dtype) for key, rows in pictures.items()}
         return Recording(
             name=name,
             path=self.path,
             attributes=attributes,
-            columns={key: self._column(name, group, key) for key in small},
+            columns={k: self._column(name, group, k) for k in keys if k.removeprefix("obs/") not in PICTURE_KEYS},
             layout=layout,
-            obs={key.removeprefix("obs/"): group[key] for key in keys if key.startswith("obs/")},
-            stored_bytes=sum(group[key].id.get_storage_size() for key in keys),
+            obs=pictures,
         )
 
     def _attribute(self, name: str, group: h5py.Group, key: str) -> Any:
@@ -149,7 +169,7 @@ class Recordings:
 
 
 @contextmanager
-def opened(path: Path, group: str = "data") -> Iterator[Recordings]:
+def opened(path: Path, group: str = DATA) -> Iterator[Recordings]:
     """Open a finished file for reading. Raises StorageError for one that is damaged, foreign or of another version."""
     if not path.exists():
         raise StorageError(f"{path} does not exist")
@@ -171,10 +191,9 @@ def parsed(path: Path, name: str, key: str, text: Any) -> Any:
 
 def _check_format(path: Path, data: h5py.Group) -> None:
     found = _text(data.attrs.get("format", ""))
-    if found not in FORMATS:
-        known = ", ".join(FORMATS)
+    if found != FORMAT:
         what = f"has format {found!r}" if found else "says no format in the attributes of 'data'"
-        raise StorageError(f"{path}: {what}; this version reads {known}")
+        raise StorageError(f"{path}: {what}; this version reads {FORMAT}")
 
 
 def _text(value: Any) -> Any:

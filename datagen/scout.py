@@ -13,6 +13,7 @@ import numpy as np
 
 from datagen import grasps
 from datagen.branch import TOUCH_M, Branch, Trial
+from datagen.grasps import Grasp
 from datagen.search import (
     BEGIN_BEFORE_GRASP,
     CLOSE_STEPS,
@@ -20,7 +21,6 @@ from datagen.search import (
     ERROR_RAD,
     GENTLE_N,
     HOLD_HEIGHT_M,
-    HOLD_STEPS,
     LIFT_STEPS,
     SLIDING_M,
     STILL_STEPS,
@@ -35,7 +35,8 @@ from envs.sim import STATE_KIND
 
 # A grasp that creeps less than this in a second holds for 20: 0.25 mm/s would use up 5 mm of the 3 cm or so in hand.
 CREEP_M = 0.00025
-MAX_TRIALS, ENOUGH_TRIALS = 16, 6  # ENOUGH: once something holds without being tolerant
+HOLD_STEPS = 16  # shorter than the expert's: the scene itself has the last word
+MAX_TRIALS, ENOUGH_TRIALS = 30, 6  # ENOUGH: once something holds without being tolerant
 _ROBOT_BITS, _STATIC_BITS, _OBJECT_BITS = (2, 1), (1, 2), (1, 2)  # (contype, conaffinity): robot against the rest
 
 
@@ -61,6 +62,11 @@ class Scout(Branch):
         mujoco.mj_copyData(self.data, model, self._base)
         self._query.qpos[:] = data.qpos
         self._reference = servo.reference_rad.copy()
+
+    @property
+    def snapshot_qpos(self) -> np.ndarray:
+        """Joint positions (nq,) at the snapshot. A copy."""
+        return self._base.qpos.copy()
 
     def blocked(self, arm_rad: np.ndarray, opening: np.ndarray, brush: bool = False) -> bool:
         """The same answer as that of Branch, in a fraction of the time."""
@@ -89,40 +95,48 @@ def _robot_against_the_rest(scene: Scene) -> mujoco.MjModel:
 
 
 def find_grasp(
-    scout: Scout, arm_rad: np.ndarray, rng: np.random.Generator | None, avoid: frozenset[tuple[str, float]] = frozenset()
+    scout: Scout,
+    arm_rad: np.ndarray,
+    rng: np.random.Generator | None,
+    avoid: frozenset[tuple[str, float]] = frozenset(),
+    first: Grasp | None = None,
 ) -> Plan | None:
-    """The first plan in canonical order that holds, and tolerates errors; else the first that holds; else None.
+    """The first plan in canonical order that holds and tolerates errors; else one that holds; None if nothing does.
 
     scout: already at its snapshot; arm_rad: (7,) commanded posture to start from; rng draws the errors of the
-    tolerance trials, which None leaves out; avoid: (template, azimuth) of grasps that are not wanted.
+    tolerance trials, which None leaves out; avoid: (template, azimuth) of grasps that are not wanted; first: a grasp
+    to try before all others, known to tolerate errors.
     """
+    again = None if first is None else plan_motion(scout, arm_rad, first)
+    if again is not None and _creep(scout, again) <= CREEP_M:
+        return again
     wanted = [g for g in grasps.candidates(scout) if (g.template, g.azimuth_deg) not in avoid]
     for brush in (False, True):
-        holding: list[Plan] = []
+        holding: list[tuple[float, Plan]] = []
         trials = 0
         for grasp in wanted:
             plan = plan_motion(scout, arm_rad, grasp, brush)
             if plan is None:
                 continue
             trials += 1
-            if holds(scout, plan):
-                if rng is None:
-                    return plan
-                if _tolerates(scout, plan, rng):
-                    return replace(plan, tolerant=True)
-                holding.append(plan)
+            creep = _creep(scout, plan)
+            if creep <= CREEP_M and (rng is None or _tolerates(scout, plan, rng)):
+                return replace(plan, tolerant=rng is not None)
+            if creep <= SLIDING_M:
+                holding.append((creep, plan))
             if trials >= (ENOUGH_TRIALS if holding else MAX_TRIALS):
                 break
         if holding:
-            return holding[0]
+            # One that holds without being tolerant comes before one that slides.
+            return min(holding, key=lambda pair: max(pair[0], CREEP_M))[1]
     return None
 
 
-def holds(scout: Scout, plan: Plan) -> bool:
-    """True if the grasp of a plan lifts the target gently and keeps it still in the hand."""
+def _creep(scout: Scout, plan: Plan) -> float:
+    """How far (m) the target moves within the hand in the last second; infinite unless it is lifted, and gently."""
     trial = try_grasp(scout, plan)
     gentle = not trial.disturbed and trial.station_force_n <= GENTLE_N
-    return gentle and trial.holds(HOLD_HEIGHT_M, CREEP_M)
+    return trial.crept_m if gentle and trial.lowest_m >= HOLD_HEIGHT_M else float("inf")
 
 
 def try_grasp(scout: Scout, plan: Plan) -> Trial:

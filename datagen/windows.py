@@ -19,7 +19,7 @@ import h5py
 import numpy as np
 from PIL import Image
 
-from datagen.storage import StorageError
+from datagen.storage import FORMAT, StorageError
 from envs import spec
 
 HORIZON = 64  # actions of one window, as the published controller predicts them
@@ -117,7 +117,9 @@ class WindowReader:
         if self.horizon < 1:
             raise ValueError(f"a window needs at least one action, got horizon {self.horizon}")
         with _opened(self.path) as file:
-            self._entries = [_entry(self.path, file, name, self.images) for name in _names(self.path, file, self.subset)]
+            self._entries = [
+                _entry(self.path, file, name, self.images) for name in _names(self.path, file, self.subset)
+            ]
         self._ends = np.cumsum([len(entry.actions) for entry in self._entries], dtype=np.int64)
 
     def __len__(self) -> int:
@@ -170,7 +172,9 @@ class WindowReader:
             raw = os.pread(handles.descriptor, int(frames.sizes[step]), int(frames.offsets[step]))
             return _inflated(raw, frames)
         except (OSError, RuntimeError, KeyError, ValueError, zlib.error) as fault:
-            raise StorageError(f"{self.path}, {entry.name}: 'obs/{key}' cannot be read at step {step} ({fault})") from fault
+            raise StorageError(
+                f"{self.path}, {entry.name}: 'obs/{key}' cannot be read at step {step} ({fault})"
+            ) from fault
 
     def _opened_handles(self) -> _Handles:
         handles = self._handles
@@ -196,6 +200,9 @@ def subset_names(path: Path, subset: str) -> list[str]:
 def _names(path: Path, file: h5py.File, subset: str | None) -> list[str]:
     if not isinstance(file.get("data"), h5py.Group):
         raise StorageError(f"{path} is no file of demonstrations: it has no group 'data'")
+    found = file["data"].attrs.get("format", "none at all")
+    if found != FORMAT:
+        raise StorageError(f"{path} has format {found!r}; this version reads {FORMAT!r}")
     if subset is None:
         names = list(file["data"])
     else:
@@ -230,7 +237,7 @@ def _column(where: str, group: h5py.Group, key: str, tail: tuple[int, ...], rows
         values = np.asarray(group[key][()], dtype=np.float32)
     except (OSError, RuntimeError, KeyError, ValueError) as fault:
         raise StorageError(f"{where}: {key!r} is missing or cannot be read ({fault})") from fault
-    if values.ndim != 1 + len(tail) or values.shape[1:] != tail or len(values) != (len(values) if rows is None else rows):
+    if values.ndim != 1 + len(tail) or values.shape[1:] != tail or (rows is not None and len(values) != rows):
         raise StorageError(f"{where}: {key!r} has shape {values.shape}, should be {(rows or 'T', *tail)}")
     if not len(values):
         raise StorageError(f"{where}: {key!r} has no rows")
@@ -283,7 +290,7 @@ def _decoded(row: np.ndarray, frames: _Frames) -> np.ndarray:
     """A frame as HDF5 gives it: pixels, or the bytes of an image file where the dataset holds those."""
     if h5py.check_vlen_dtype(frames.dtype) is None:
         return row
-    return np.asarray(Image.open(io.BytesIO(row.tobytes())))
+    return np.array(Image.open(io.BytesIO(row.tobytes())))
 
 
 @contextmanager

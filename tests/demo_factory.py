@@ -1,12 +1,12 @@
 """Small demonstrations for tests, made the real way: the expert's grasp, played again with pictures."""
 
 import functools
-import json
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from datagen.sight import bounds
 from datagen.storage import ROBOMIMIC_GYM_TYPE, Demo, DemoFile
 from envs import spec
 from envs.sim import SimEnv
@@ -31,7 +31,7 @@ def real_demo(size: tuple[int, int] = SIZE) -> Demo:
     for action in actions:
         mask = (info["segmentation"] == 1).astype(np.uint8)
         rows.append(
-            {key: observation[key] for key in (spec.STATE, spec.HEAD, spec.WRIST)} | {"mask": mask, "box": _box(mask)}
+            {key: observation[key] for key in (spec.STATE, spec.HEAD, spec.WRIST)} | {"mask": mask, "box": bounds(mask)}
         )
         states.append(env.save_state().physics)
         observation, reward, ended, cut, info = env.step(action)
@@ -50,6 +50,11 @@ def real_demo(size: tuple[int, int] = SIZE) -> Demo:
         obs={key: np.stack([row[key] for row in rows]) for key in rows[0]},
         spec=episode.as_dict(),
         versions={"mujoco": "of the test"},
+        phases=(np.arange(len(actions)) * 4 // len(actions)).astype(np.int8),
+        phrasings=episode.phrasings,
+        expression=episode.phrasings[0],
+        target=episode.objects[0].object_id,
+        family="of the test",
     )
 
 
@@ -59,7 +64,7 @@ def shortened(demo: Demo, index: int, length: int, instruction: str | None = Non
         demo,
         index=index,
         instruction=instruction or demo.instruction,
-        **{key: getattr(demo, key)[-length:] for key in ("actions", "states", "rewards", "dones")},
+        **{key: getattr(demo, key)[-length:] for key in ("actions", "states", "rewards", "dones", "phases")},
         obs={key: values[-length:] for key, values in demo.obs.items()},
     )
 
@@ -72,15 +77,3 @@ def write_demos(path: Path, lengths: tuple[int, ...] = (70, 30, 5), size: tuple[
         file.write(each)
     file.finish(ENV_ARGS, {"train": [d.name for d in demos[::2]], "valid": [d.name for d in demos[1::2]]})
     return demos
-
-
-def _box(mask: np.ndarray) -> np.ndarray:
-    rows, columns = np.nonzero(mask)
-    if not len(rows):
-        return np.full(4, -1, np.float32)
-    return np.array([columns.min(), rows.min(), columns.max() + 1, rows.max() + 1], np.float32)
-
-
-def attributes(demo: Demo) -> str:
-    """The words of a demonstration, for comparisons."""
-    return json.dumps([demo.instruction, demo.suite, demo.index])

@@ -1,6 +1,8 @@
 """A small file of true demonstrations: the expert on easy scenes, drawn small."""
 
 import json
+import os
+import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,7 @@ import numpy as np
 
 from datagen.checks import NO_RECOVERY
 from datagen.expert import Expert
-from datagen.playback import Playback
+from datagen.playback import RENDERER, renderer
 from datagen.sight import bounds
 from envs import spec
 from envs.episode import make_episode
@@ -20,47 +22,42 @@ from envs.sim import SimEnv
 
 SIZE = (160, 120)
 EASY = (2, 5)  # episodes of suite "train" that the expert solves at once
-STEPS_KEPT = 30  # of each episode's end: enough for a picture story, quick to draw
 
 
 @dataclass
 class Tape(Observer):
-    """What a demonstration needs, without pictures."""
+    """What a demonstration needs: rows of what was there before each action."""
 
     columns: dict[str, list] = field(default_factory=dict)
 
     def on_reset(self, env, observation, info):
-        self.columns = {key: [] for key in ("actions", "states", "rewards", "dones", "obs/state")}
-        self._keep(env, observation)
+        keys = ("actions", "states", "rewards", "dones", "obs/state", "obs/head", "obs/wrist", "obs/mask")
+        self.columns = {key: [] for key in keys}
+        self._keep(env, observation, info)
 
     def on_step(self, env, action, observation, reward, info):
         self.columns["actions"].append(np.asarray(action, np.float32))
         self.columns["rewards"].append(np.float32(reward))
         self.columns["dones"].append(bool(info["outcome"]))
-        self._keep(env, observation)
+        self._keep(env, observation, info)
 
-    def _keep(self, env, observation):
+    def _keep(self, env, observation, info):
         self.columns["states"].append(env.save_state().physics)
-        self.columns["obs/state"].append(observation["state"])
+        self.columns["obs/mask"].append((info["segmentation"] == 1).astype(np.uint8))
+        for key in ("state", "head", "wrist"):
+            self.columns[f"obs/{key}"].append(observation[key])
 
 
 def record(index: int) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """(attributes, columns) of one episode of suite "train" played by the expert."""
     episode, tape, expert = make_episode("train", index), Tape(), Expert()
-    env = SimEnv("train", obs_mode="state")
+    env = SimEnv("train", obs_mode="rgb", image_size=SIZE, segmentation=True)
     result = run_episode(env, expert, episode, observers=[tape])
+    env.close()
     steps = len(tape.columns["actions"])
     columns = {key: np.array(values[:steps]) for key, values in tape.columns.items()}
     phases = expert.plan.phases[:steps]
     columns["phases"] = np.concatenate([phases, np.full(steps - len(phases), phases[-1])]).astype(np.int8)
-    drawn: dict[str, list] = {"head": [], "wrist": [], "mask": []}
-    with Playback(episode, size=SIZE) as playback:
-        for state in columns["states"]:
-            playback.place(state)
-            drawn["head"].append(playback.frame("head"))
-            drawn["wrist"].append(playback.frame("wrist"))
-            drawn["mask"].append(playback.mask())
-    columns |= {f"obs/{key}": np.stack(values) for key, values in drawn.items()}
     columns["obs/box"] = np.stack([bounds(mask) for mask in columns["obs/mask"]])
     attributes = {
         "num_samples": steps,
@@ -74,7 +71,7 @@ def record(index: int) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         "suite": "train",
         "index": index,
         "spec": json.dumps(episode.as_dict()),
-        "versions": json.dumps({"mujoco": mujoco.__version__}),
+        "versions": json.dumps({"mujoco": mujoco.__version__, RENDERER: renderer()}),
         "recovery": NO_RECOVERY,
         "attempts": 1,
     }
@@ -108,3 +105,30 @@ def write(path: Path, demos: dict[str, tuple[dict[str, Any], dict[str, np.ndarra
 def demo_file(path: Path) -> Path:
     """The easy episodes, recorded and written."""
     return write(path, {f"demo_{index}": record(index) for index in EASY})
+
+
+def shared(factory) -> Path:
+    """The file of the easy episodes, recorded once for all processes of a test run. factory: tmp_path_factory."""
+    folder = factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
+    whole = folder / "easy_demos.h5"
+    if not whole.exists():
+        unfinished = whole.with_name(f"{os.getpid()}-{whole.name}")
+        os.replace(demo_file(unfinished), whole)
+    return whole
+
+
+def broken(source: Path, folder: Path, change) -> Path:
+    """A copy of a file after change(h5py file)."""
+    copy = folder / source.name
+    shutil.copy(source, copy)
+    with h5py.File(copy, "r+") as file:
+        change(file)
+    return copy
+
+
+def rewrite(group, key: str, values) -> None:
+    """Replace a dataset of a group, whatever its shape."""
+    del group[key]
+    group[key] = values

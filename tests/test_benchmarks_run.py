@@ -167,7 +167,7 @@ def test_a_damaged_row_is_named(capsys):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--suite", "moon"), "unknown suite 'moon'; choose from: seen_objects, unseen_objects"),
+        (("--suite", "moon"), "unknown suite 'moon'; choose from: seen_objects, train, unseen_objects"),
         (("--policy", "oracle"), "unknown policy 'oracle'; choose from: expert, hold-still, random"),
         (("--hand", "claw"), "unknown hand 'claw'; choose from: g0r, rh56"),
         (("--episodes", "0"), "--episodes must be at least 1, got 0"),

@@ -57,7 +57,8 @@ def check(request: Request) -> words.Named:
         (request.friction, FRICTION, f"--friction must be {FRICTION[0]:g} to {FRICTION[1]:g}"),
     ):
         if not low <= value <= high:
-            hint = f"; {value:g} kg would be {value / 1000:g} kg in grams" if what.startswith("--mass") and value > 5 else ""
+            grams = what.startswith("--mass") and low <= value / 1000 <= high
+            hint = f"; if that is in grams, say {value / 1000:g}" if grams else ""
             raise Refused(f"{what}, got {value:g}{hint}")
     if request.upright is not None and not 0 < np.linalg.norm(request.upright) < np.inf:
         raise Refused(f"--upright is the direction in the file that points up, such as 0 0 1; got {request.upright}")
@@ -80,10 +81,8 @@ def make_object(request: Request) -> Made:
     rgb = PALETTE[named.color or DEFAULT_COLOR][0]
     visuals = visuals_of(solid, samples, rgb)
     colors = (named.color or DEFAULT_COLOR,) if samples is None else words_for(samples.rgb, named.color)
-    if is_glossy := words.GLOSS.get(named.material):
-        visuals = tuple(replace(v, gloss=is_glossy) for v in visuals)
-    else:
-        visuals = tuple(replace(v, gloss=words.DULL) for v in visuals)
+    gloss = words.GLOSS.get(named.material, words.DULL)
+    visuals = tuple(replace(visual, gloss=gloss) for visual in visuals)
     raw = ObjectSpec(
         id=named.object_id, family=FAMILY, noun=named.nouns[0], nouns=named.nouns, colors=colors,
         material=named.material, size_words=(), split=SPLIT, mass_kg=request.mass_kg, friction=request.friction,
@@ -119,9 +118,7 @@ def _refuse_thin(pieces: tuple[Piece, ...]) -> None:
         )
 
 
-def _mass_properties(
-    solid: Solid, pieces: tuple[Piece, ...], mass_kg: float
-) -> tuple[np.ndarray, np.ndarray, str]:
+def _mass_properties(solid: Solid, pieces: tuple[Piece, ...], mass_kg: float) -> tuple[np.ndarray, np.ndarray, str]:
     """Centre of mass (3,), inertia about it (3, 3) and the sentence that says what they were computed from."""
     if solid.closed:
         volume, com, second = moments(solid.vertices, solid.faces)
@@ -132,6 +129,9 @@ def _mass_properties(
         if np.linalg.eigvalsh(second).min() > 0 and min(reach) > 0:
             density = mass_kg / volume
             text = f"{1000 * mass_kg:g} g in {1e6 * volume:.1f} cm3 of closed volume, {density / 1000:.2g} g/cm3"
+            bodies = len(np.unique(solid.body))
+            if bodies > 1:
+                text += f" ({bodies} closed bodies; where they overlap counts for each)"
             low, high = PLAUSIBLE_KG_M3
             if not low <= density <= high:
                 text += ": no household material is like that; check --mass and --scale"
@@ -170,16 +170,18 @@ def _advice(
 ) -> list[tuple[str, str]]:
     corners = sum(len(p.vertices) for p in spec.pieces)
     faces = sum(len(v.mesh.faces) for v in spec.visuals)
-    look = "a picture" if any(v.texture is not None for v in spec.visuals) else f"{len(spec.visuals)} flat colours"
-    look = "one flat colour" if look == "1 flat colours" else look
+    painted = any(v.texture is not None for v in spec.visuals)
+    look = "a small picture" if painted else _count(len(spec.visuals), "flat colour")
     x, y, z = (100 * v for v in spec.extent_m)
     found = [
-        ("collision", f"{len(spec.pieces)} convex pieces with {corners} corners"),
+        ("collision", f"{_count(len(spec.pieces), 'convex piece')} with {corners} corners"),
         ("picture", f"{faces} of {len(solid.faces):,} triangles, {look}"),
-        ("rest", f"{len(spec.rest_poses)} stable poses; in the first it is {x:.1f} x {y:.1f} x {z:.1f} cm"),
+        ("rest", f"{_count(len(spec.rest_poses), 'stable pose')}; in the first it is {x:.1f} x {y:.1f} x {z:.1f} cm"),
     ]
     if turn[2] @ up < np.cos(np.radians(20.0)):
-        found.append(("rest", "it does not stand upright as the file has it; say --upright x y z if another side is up"))
+        found.append(
+            ("rest", "it does not stand upright as the file has it; say --upright x y z if another side is up")
+        )
     if min(_narrowest_m(spec, pose) for pose in spec.rest_poses) > HAND_SPAN_M:
         found.append(("hand", f"it is wider than {100 * HAND_SPAN_M:g} cm from every side: the hand may not span it"))
     if samples is not None and named.color and named.color not in spec.colors:
@@ -188,6 +190,10 @@ def _advice(
     if samples is None and not named.color:
         found.append(("words", f"the file has no colour: drawn in {DEFAULT_COLOR}; put a colour into --name"))
     return found
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _narrowest_m(spec: ObjectSpec, pose: RestPose) -> float:

@@ -47,7 +47,9 @@ def rest_poses(spec: ObjectSpec, upright: np.ndarray | None, insist: bool) -> tu
             "check that the mesh is one solid thing"
         )
     if insist and upright is not None and rotation(standing[0].quat)[2] @ upright < UPRIGHT_COS:
-        ways = "; ".join(" ".join(f"{v:.2g}" for v in rotation(p.quat)[2]) for p in standing)
+        ways = "; ".join(
+            " ".join(f"{v + 0.0:.1f}" for v in np.round(rotation(p.quat)[2], 1)) for p in standing[:MOST_POSES]
+        )
         raise Refused(f"it does not stand with --upright on top; it rests with these directions up: {ways}")
     return tuple(standing[:MOST_POSES])
 

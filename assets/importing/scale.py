@@ -10,7 +10,7 @@ _GUESSES = ("m", "mm", "cm")
 LARGEST_SIDE_M = (0.02, 0.30)
 LEAST_SIDE_M = 0.004
 _LONG = {"mm": "millimetres", "cm": "centimetres", "m": "metres"}
-_INCH_M, _FOOT_M = 0.0254, 0.3048
+OTHER_UNITS_M = {"inches": 0.0254, "feet": 0.3048}
 
 
 def parse(text: str) -> str | float:
@@ -22,7 +22,9 @@ def parse(text: str) -> str | float:
     except ValueError:
         factor = math.nan
     if not (math.isfinite(factor) and factor > 0):
-        raise Refused(f"--scale must be auto, mm, cm, m, or the metres that one unit of the file stands for; got {text!r}")
+        raise Refused(
+            f"--scale must be auto, mm, cm, m, or the metres that one unit of the file stands for, got {text!r}"
+        )
     return factor
 
 
@@ -54,7 +56,7 @@ def _guess(largest: float, stated: str | None) -> tuple[float, str]:
         else:
             why += ", the unit that makes it fit a hand; say --scale if that is wrong"
     else:
-        raise Refused(f"its largest side of {largest:.4g} units is no 2 to 30 cm in mm, cm or m; {_fix(largest)}")
+        raise Refused(f"its largest side of {largest:.4g} units is 2 to 30 cm neither in mm, cm nor m; {_fix(largest)}")
     factor = UNITS_M[unit]
     return factor, f"largest side {largest:.4g} units = {100 * largest * factor:.1f} cm: {why}"
 
@@ -72,10 +74,7 @@ def _size_words(size_m: float) -> str:
 
 def _fix(largest: float) -> str:
     """The scales that would make it fit, most likely first."""
-    fits = [f"--scale {unit} ({100 * largest * factor:.3g} cm)" for unit, factor in UNITS_M.items() if _fits(largest * factor)]
-    for name, factor in (("inches", _INCH_M), ("feet", _FOOT_M)):
-        if _fits(largest * factor):
-            fits.append(f"--scale {factor:g} if it counts in {name} ({100 * largest * factor:.3g} cm)")
-    if not fits:
-        fits.append(f"--scale {0.1 / largest:.3g} would make it 10 cm")
-    return "did you mean " + " or ".join(fits[:2]) + "?" if fits[0].startswith("--scale m") else "try " + " or ".join(fits[:2])
+    units = {f"--scale {unit}": factor for unit, factor in UNITS_M.items()}
+    units |= {f"--scale {factor:g} if it counts in {name}": factor for name, factor in OTHER_UNITS_M.items()}
+    fits = [f"{words} ({100 * largest * factor:.3g} cm)" for words, factor in units.items() if _fits(largest * factor)]
+    return f"try {' or '.join(fits[:2])}" if fits else f"--scale {0.1 / largest:.3g} would make it 10 cm"

@@ -13,6 +13,7 @@ from assets.importing.source import Source
 SMALL_HOLE = 0.2  # of the mesh's largest side: what is closed without asking
 TOUCH = 0.01  # of the largest side: parts nearer than this belong together
 DEBRIS = 0.01  # share of the surface that is left out without asking
+MOST_BODIES = 1000  # beyond, a mesh is a soup of triangles, and none of them is looked for inside another
 LEAST_FILL = 1e-3  # of its hull: a surface that encloses less is a sheet with two sides
 
 
@@ -39,7 +40,7 @@ def make_solid(source: Source) -> Solid:
     faces, layer = faces[kept], layer[kept]
     faces = _wound(faces)
     vertices, faces, layer = _filled(vertices, faces, layer, notes)
-    body = _bodies(len(vertices), faces)
+    body = _bodies(faces)
     faces = _outward(vertices, faces, body)
     closed = not len(open_edges(faces))
     if closed and moments(vertices, faces)[0] < LEAST_FILL * _hull_volume(vertices[np.unique(faces)]):
@@ -73,33 +74,58 @@ def open_edges(faces: np.ndarray) -> np.ndarray:
     return edges[counts[np.searchsorted(keys, forward)] > behind]
 
 
-def _bodies(count: int, faces: np.ndarray) -> np.ndarray:
-    a, b = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]]]).T
-    return connected_components(coo_matrix((np.ones(len(a)), (a, b)), shape=(count, count)), directed=False)[1][faces[:, 0]]
+def _connected(count: int, links: np.ndarray) -> np.ndarray:
+    """Component number (count,) of each of `count` things, given links (K, 2) between them."""
+    graph = coo_matrix((np.ones(len(links)), (links[:, 0], links[:, 1])), shape=(count, count))
+    return connected_components(graph, directed=False)[1]
+
+
+def _neighbours(faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Pairs (K, 2) of faces that share an edge with each other alone, and whether (K,) they run opposite ways along it.
+
+    Where four faces meet in an edge two bodies touch, which makes no neighbours of them.
+    """
+    count = len(faces)
+    edges = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
+    key = np.sort(edges, axis=1) @ np.array([int(faces.max()) + 1, 1])
+    order = np.argsort(key, kind="stable")
+    _, first, counts = np.unique(key[order], return_index=True, return_counts=True)
+    one, two = order[first[counts == 2]], order[first[counts == 2] + 1]
+    return np.stack([one % count, two % count], axis=1), edges[one, 0] != edges[two, 0]
+
+
+def _bodies(faces: np.ndarray) -> np.ndarray:
+    """Number (F,) of the connected piece of surface that each face belongs to, counted from 0."""
+    return _connected(len(faces), _neighbours(faces)[0])
+
+
+def _nested(vertices: np.ndarray, faces: np.ndarray, body: np.ndarray) -> np.ndarray:
+    """Pairs (K, 2) of bodies of which the first one's box lies within the second one's; none in a soup of bodies."""
+    count = int(body.max()) + 1
+    if count > MOST_BODIES:
+        return np.zeros((0, 2), dtype=int)
+    low, high = np.full((count, 3), np.inf), np.full((count, 3), -np.inf)
+    np.minimum.at(low, body, vertices[faces].min(axis=1))
+    np.maximum.at(high, body, vertices[faces].max(axis=1))
+    return np.argwhere((low[:, None] > low).all(axis=2) & (high[:, None] < high).all(axis=2))
 
 
 def _one_object(vertices: np.ndarray, faces: np.ndarray, notes: list[str]) -> np.ndarray:
     """Which faces (F,) belong to the object: bodies that touch or lie within another are one object."""
-    body = np.unique(_bodies(len(vertices), faces), return_inverse=True)[1].reshape(-1)
-    size = float(np.ptp(vertices, axis=0).max())
-    points, owner = _spread_points(vertices, faces, body, TOUCH * size)
-    pairs = cKDTree(points).query_pairs(TOUCH * size, output_type="ndarray")
-    links = [owner[pairs]]
-    low = np.array([vertices[faces[body == b]].min(axis=(0, 1)) for b in range(body.max() + 1)])
-    high = np.array([vertices[faces[body == b]].max(axis=(0, 1)) for b in range(body.max() + 1)])
-    within = (low[:, None] >= low).all(axis=2) & (high[:, None] <= high).all(axis=2)
-    links.append(np.argwhere(within))
-    a, b = np.concatenate(links).T
-    count = body.max() + 1
-    group = connected_components(coo_matrix((np.ones(len(a)), (a, b)), shape=(count, count)), directed=False)[1][body]
+    body = _bodies(faces)
+    near = TOUCH * float(np.ptp(vertices, axis=0).max())
+    points, owner = _spread_points(vertices, faces, body, near)
+    pairs = cKDTree(points).query_pairs(near, output_type="ndarray")
+    links = np.concatenate([owner[pairs], _nested(vertices, faces, body)])
+    group = _connected(int(body.max()) + 1, links)[body]
     areas = np.bincount(group, weights=_areas(vertices, faces))
     share = areas / areas.sum()
     large = np.flatnonzero(share >= DEBRIS)
-    if len(large) > 1:
-        largest = ", ".join(f"{100 * s:.0f} %" for s in sorted(share[large], reverse=True)[:4])
+    if len(large) != 1:
+        largest = ", ".join(f"{100 * s:.0f} %" for s in sorted(share, reverse=True)[:4])
         raise Refused(
-            f"it consists of {len(large)} parts that do not touch (shares of the surface: {largest}); one import is "
-            "one rigid object: export the parts one by one, or join them"
+            f"it consists of {max(len(large), len(share))} parts that do not touch (shares of the surface: {largest}); "
+            "one import is one rigid object: export the parts one by one, or join them"
         )
     if len(share) > 1:
         notes.append(f"left out {len(share) - 1} specks with {100 * (1 - share[large[0]]):.2g} % of the surface")
@@ -124,32 +150,27 @@ def _spread_points(
 
 
 def _wound(faces: np.ndarray) -> np.ndarray:
-    """Faces turned so that neighbours run through their common edge in opposite senses."""
-    edges = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
-    owner = np.tile(np.arange(len(faces)), 3)
-    size = int(faces.max()) + 1
-    key = np.sort(edges, axis=1) @ np.array([size, 1])
-    order = np.argsort(key, kind="stable")
-    _, first, counts = np.unique(key[order], return_index=True, return_counts=True)
-    one, two = order[first[counts == 2]], order[first[counts == 2] + 1]
-    agree = edges[one, 0] != edges[two, 0]  # opposite senses, as on a proper surface
+    """Faces turned so that neighbours run through their common edge in opposite senses, as on a proper surface."""
+    count = len(faces)
+    pairs, agree = _neighbours(faces)
     if agree.all():
         return faces
-    # Weight 1 for neighbours that agree, 2 for those that do not; a breadth-first walk then carries the sign along.
-    graph = coo_matrix((np.where(agree, 1, 2), (owner[one], owner[two])), shape=(len(faces), len(faces))).tocsr()
-    graph = graph.maximum(graph.T).tocsr()
-    sign, seen = np.ones(len(faces), dtype=int), np.zeros(len(faces), dtype=bool)
-    for start in range(len(faces)):
-        if seen[start]:
-            continue
-        walk, before = breadth_first_order(graph, start, directed=False)
-        seen[walk] = True
-        parents = before[walk[1:]]
-        relation = np.asarray(graph[parents, walk[1:]]).ravel()
-        for face, parent, kind in zip(walk[1:], parents, relation, strict=True):
-            sign[face] = sign[parent] if kind == 1 else -sign[parent]
-        if sign[walk].sum() < 0:  # keep the sense that most of the faces had
-            sign[walk] *= -1
+    pairs, chosen = np.unique(np.sort(pairs, axis=1), axis=0, return_index=True)
+    # A walk from face to face carries the sense along: 1 for neighbours that agree, 2 for those that do not. It
+    # starts from a root that is tied to one face of each body.
+    body = _connected(count, pairs)
+    starts = np.unique(body, return_index=True)[1]
+    rows, columns = np.append(pairs[:, 0], np.full(len(starts), count)), np.append(pairs[:, 1], starts)
+    kinds = np.append(np.where(agree[chosen], 1, 2), np.ones(len(starts), dtype=int))
+    graph = coo_matrix((kinds, (rows, columns)), shape=(count + 1, count + 1)).tocsr()
+    graph = graph + graph.T
+    walk, before = breadth_first_order(graph, count, directed=False)
+    relation = np.asarray(graph[before[walk[1:]], walk[1:]]).ravel()
+    sign = np.ones(count + 1, dtype=int)
+    for face, kind in zip(walk[1:], relation, strict=True):
+        sign[face] = sign[before[face]] if kind == 1 else -sign[before[face]]
+    # Keep the sense that most of a body's faces had.
+    sign = sign[:count] * np.where(np.bincount(body, weights=sign[:count]) < 0, -1, 1)[body]
     return np.where(sign[:, None] > 0, faces, faces[:, ::-1])
 
 
@@ -178,34 +199,34 @@ def _filled(
 
 
 def _loops(edges: np.ndarray) -> list[np.ndarray]:
-    """Closed rims of holes, as vertex numbers along the open edges; rims that meet in a vertex are left alone."""
-    starts, counts = np.unique(edges[:, 0], return_counts=True)
-    follows = dict(map(tuple, edges[np.isin(edges[:, 0], starts[counts == 1])]))
+    """Closed rims of holes as vertex numbers, from open edges (K, 2); rims that meet in a vertex are told apart."""
+    follows: dict[int, list[int]] = {}
+    for a, b in edges.tolist():
+        follows.setdefault(a, []).append(b)
     loops = []
-    while follows:
-        first, at = follows.popitem()
-        loop = [first]
-        while at in follows:
-            loop.append(at)
-            at = follows.pop(at)
-        if at == first and len(loop) >= 3:
-            loops.append(np.array(loop))
+    for start in list(follows):
+        path, place = [start], {start: 0}
+        while follows.get(path[-1]):
+            step = follows[path[-1]].pop()
+            if step not in place:
+                place[step] = len(path)
+                path.append(step)
+                continue
+            loop = path[place[step] :]  # the walk has come back to itself: cut that rim off and go on
+            if len(loop) >= 3:
+                loops.append(np.array(loop))
+            for vertex in loop[1:]:
+                del place[vertex]
+            path = path[: place[step] + 1]
     return loops
 
 
 def _outward(vertices: np.ndarray, faces: np.ndarray, body: np.ndarray) -> np.ndarray:
     """Faces turned body by body so that volumes count positively; a body within another may be a cavity and stays."""
-    numbers = np.unique(body)
-    boxes = {b: (vertices[faces[body == b]].min(axis=(0, 1)), vertices[faces[body == b]].max(axis=(0, 1))) for b in numbers}
-    faces = faces.copy()
-    for b in numbers:
-        low, high = boxes[b]
-        nested = any(
-            c != b and (low > boxes[c][0]).all() and (high < boxes[c][1]).all() for c in numbers[: 200]
-        )
-        if not nested and moments(vertices, faces[body == b])[0] < 0:
-            faces[body == b] = faces[body == b][:, ::-1]
-    return faces
+    corners = vertices[faces] - vertices[faces].reshape(-1, 3).mean(axis=0)
+    inside_out = np.bincount(body, weights=np.linalg.det(corners)) < 0
+    inside_out[_nested(vertices, faces, body)[:, 0]] = False
+    return np.where(inside_out[body][:, None], faces[:, ::-1], faces)
 
 
 def _hull_volume(points: np.ndarray) -> float:

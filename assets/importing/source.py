@@ -13,9 +13,9 @@ from assets.importing.refused import Refused
 FORMATS = ("obj", "stl", "ply", "glb")
 UP = {"glb": (0.0, 1.0, 0.0)}  # glTF says that y points up; the other formats say nothing, and z is usual
 STATED_UNIT = {"glb": "m"}
-MOST_FACES, SAMPLES = 1_000_000, 24_000
+MOST_FACES, SAMPLES = 1_000_000, 100_000
 PLAIN_RGB = (0.55, 0.55, 0.57)  # of parts without a colour, where other parts have one
-_UNCOLOURED = ((0.4, 0.4, 0.4), (0.5, 0.5, 0.5))  # what the reader says of a material that states nothing
+_UNCOLOURED = (0.4, 0.5)  # greys that readers and exporters put where a material states nothing
 _ASKED = "install them with: pip install 'dexclutter[import]'"
 
 
@@ -51,7 +51,7 @@ def read(path: Path) -> Source:
     kind = path.suffix.lower().removeprefix(".")
     if kind not in FORMATS:
         known = ", ".join(f.upper() for f in FORMATS)
-        raise Refused(f"{path.name} is no mesh that can be read here: the formats are {known}; export it as one of them")
+        raise Refused(f"{path.name} is of no format that can be read here: export it as one of {known}")
     if not path.is_file():
         raise Refused(f"there is no file {path}")
     data = path.read_bytes()
@@ -71,7 +71,7 @@ def _parts(path: Path, kind: str, data: bytes) -> list[Any]:
     try:
         import trimesh
     except ImportError as fault:
-        raise Refused(f"reading meshes needs the packages of the extra \"import\"; {_ASKED}") from fault
+        raise Refused(f'reading meshes needs the packages of the extra "import"; {_ASKED}') from fault
     try:
         resolver = trimesh.resolvers.FilePathResolver(str(path))
         scene = trimesh.load_scene(io.BytesIO(data), file_type=kind, resolver=resolver, process=False)
@@ -169,10 +169,16 @@ def _material(material: Any) -> tuple[np.ndarray | None, np.ndarray | None]:
     factor = getattr(material, "baseColorFactor", None)
     if factor is not None:
         linear = np.asarray(factor, dtype=float)[:3] / 255.0
+        if picture is not None and _states_nothing(linear):
+            return picture, None
         # glTF states this factor in linear light.
         return picture, np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
     diffuse = getattr(material, "diffuse", None)
     tint = None if diffuse is None else np.asarray(diffuse, dtype=float)[:3] / 255.0
-    if tint is not None and (picture is not None or any(np.allclose(tint, g, atol=0.004) for g in _UNCOLOURED)):
+    if tint is not None and (picture is not None or _states_nothing(tint)):
         tint = None  # beside a picture, exporters leave what they like here
     return picture, tint
+
+
+def _states_nothing(rgb: np.ndarray) -> bool:
+    return any(np.allclose(rgb, grey, atol=0.004) for grey in _UNCOLOURED)

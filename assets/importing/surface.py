@@ -89,7 +89,7 @@ def _with_picture(solid: Solid, samples: Samples) -> Visual:
         x, y = cell * ((i // 2) % across), cell * ((i // 2) // across)
         odd = i % 2
         # Corners lie one pixel inside the half square, so that filtering never reaches the neighbour.
-        near, far = (cell - 1.0, 1.5) if odd else (1.0, cell - 2.5)
+        near, far = (cell - 1.0, 2.5) if odd else (1.0, cell - 2.5)
         at = np.array([[near, near], [far, near], [near, far]])
         mine = ~lower if odd else lower
         px = np.stack([columns[mine] + 0.5, rows[mine] + 0.5], axis=1)

@@ -37,7 +37,7 @@ def parse(name: str, material: str | None = None) -> Named:
     words = name.lower().split()
     if not words or len(name) > LONGEST_NAME or not all(re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", w) for w in words):
         raise Refused(
-            f"--name is what people call it, such as \"blue mug\": words of unaccented letters and digits, at most "
+            f'--name is what people call it, such as "blue mug": words of unaccented letters and digits, at most '
             f"{LONGEST_NAME} in all; got {name!r}"
         )
     if material is not None and not re.fullmatch(r"[a-z]+(-[a-z]+)*", material):
@@ -54,7 +54,7 @@ def parse(name: str, material: str | None = None) -> Named:
                 material, rest = known, left
                 break
     if not rest:
-        raise Refused(f"--name {name!r} says no noun; call it what it is, such as \"{name.strip()} mug\"")
+        raise Refused(f'--name {name!r} says no noun; call it what it is, such as "{name.strip()} mug"')
     nouns = tuple(dict.fromkeys([rest, rest.split()[-1]]))
     slug = "_".join(re.sub(r"-", "_", word) for word in words)
     return Named(PREFIX + slug, nouns, color, material or DEFAULT_MATERIAL, sizes)

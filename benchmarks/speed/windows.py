@@ -111,7 +111,7 @@ def _robomimic(path: Path) -> list[Loader]:
         "hdf5_cache_mode": "low_dim", "load_next_obs": False, "get_pad_mask": True,
     }  # fmt: skip
     loaders = []
-    for name, length, share in ((f"robomimic, {HORIZON} actions", HORIZON, 0.04), ("robomimic, one action", 1, 1.0)):
+    for name, length, share in ((f"robomimic, {HORIZON} long", HORIZON, 0.04), ("robomimic, 1 long", 1, 1.0)):
         start = time.process_time()
         with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
             modalities = {"obs": {"low_dim": [spec.STATE], "rgb": list(spec.CAMERAS)}}

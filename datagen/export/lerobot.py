@@ -1,7 +1,7 @@
 """LeRobotDataset v3.0: many episodes to a parquet and an mp4 file, written here directly and read by `lerobot`.
 
 The files are written without the `lerobot` package, whose pins (torch, NumPy, PyAV) would bind this project, and which
-passes every frame through a PNG file on its way into the video. What it writes and reads is plain parquet, JSON and mp4.
+passes every frame through a PNG file on its way into the video. What it reads is plain parquet, JSON and mp4.
 
     data/chunk-000/file-000.parquet        one row per step: observation.state, action, timestamp, indices, ...
     videos/observation.images.head/...     one mp4 for up to FRAMES_PER_VIDEO frames of a camera; wrist and mask too
@@ -18,7 +18,14 @@ import numpy as np
 
 from datagen.export import statistics
 from datagen.export.source import (
-    ExportError, Source, description, episode_facts, pictures, refuse_existing, remove, replace_folder,
+    ExportError,
+    Source,
+    description,
+    episode_facts,
+    pictures,
+    refuse_existing,
+    remove,
+    replace_folder,
 )  # fmt: skip
 from datagen.export.video import VideoWriter
 from datagen.storage import Demo
@@ -26,7 +33,7 @@ from envs import spec
 
 VERSION = "v3.0"
 CHUNK_SIZE = 1000  # files per folder
-# The reader looks a frame up by its time as float32, within 0.1 ms. In the first 300 s that is fine; in an hour it is not.
+# The reader looks a frame up by its time as float32, within 0.1 ms: fine for 300 s, not for an hour.
 FRAMES_PER_VIDEO = 300 * spec.CONTROL_HZ
 IMAGE_PREFIX = "observation.images."
 DATA_FILE, EPISODES_FILE = "data/chunk-000/file-000.parquet", "meta/episodes/chunk-000/file-000.parquet"
@@ -176,7 +183,7 @@ class _Writer:
         whole = {key: statistics.together([each[key] for each in self._stats]) for key in self._stats[0]}
         _write_json(meta / "stats.json", {k: {n: v.tolist() for n, v in each.items()} for k, each in whole.items()})
         _write_json(meta / "info.json", self._info())
-        about = {"source": source.path.name, **description(), "episodes": self._facts}
+        about = {"source": source.path.name, **description(self._size), "episodes": self._facts}
         _write_json(meta / "dexclutter.json", about)
         return LeRobotSummary(len(self._episodes), self._episodes[-1]["dataset_to_index"], len(self._tasks))
 
@@ -215,11 +222,15 @@ class _Writer:
         }
 
     def _features(self) -> dict[str, Any]:
-        about = description()
-        vector = {"dtype": "float32", "shape": [spec.ACTION_DIM], "names": about["names"]}
+        about = description(self._size)
         features = {
-            "observation.state": vector | {"info": {"units": about["units"], "meaning": about["state"]}},
-            "action": vector | {"info": {"units": about["units"], "meaning": about["action"]}},
+            key: {
+                "dtype": "float32",
+                "shape": [spec.ACTION_DIM],
+                "names": about[column]["names"],
+                "info": {word: about[column][word] for word in ("unit", "scale", "meaning")},
+            }
+            for key, column in (("observation.state", "state"), ("action", "actions"))
         }
         width, height = self._size
         for camera in self._cameras:
@@ -234,8 +245,10 @@ class _Writer:
                 },
             }  # fmt: skip
         scalars = {"next.reward": "float32", "next.done": "bool", "timestamp": "float32"}
-        scalars |= dict.fromkeys(("frame_index", "episode_index", "index", "task_index"), "int64")
-        return features | {key: {"dtype": dtype, "shape": [1], "names": None} for key, dtype in scalars.items()}
+        scalars |= dict.fromkeys(("phase", "frame_index", "episode_index", "index", "task_index"), "int64")
+        features |= {key: {"dtype": dtype, "shape": [1], "names": None} for key, dtype in scalars.items()}
+        features["phase"]["info"] = {"meaning": about["phases"]}
+        return features
 
 
 def _columns(demo: Demo, episode: int, first: int, task: int) -> dict[str, np.ndarray]:
@@ -245,6 +258,7 @@ def _columns(demo: Demo, episode: int, first: int, task: int) -> dict[str, np.nd
         "action": np.asarray(demo.actions, np.float32),
         "next.reward": np.asarray(demo.rewards, np.float32),
         "next.done": np.asarray(demo.dones, bool),
+        "phase": demo.phases.astype(np.int64),
         "timestamp": (steps / spec.CONTROL_HZ).astype(np.float32),
         "frame_index": steps,
         "episode_index": np.full(len(steps), episode, np.int64),

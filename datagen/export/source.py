@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from datagen.layout import names
 from datagen.storage import Demo, DemoFile
 from datagen.windows import subset_names
 from envs import spec
@@ -31,11 +33,11 @@ class Source:
 
     @staticmethod
     def open(path: Path, subset: str | None = None) -> "Source":
-        """All demonstrations of a file, or those of one subset. Raises StorageError or, for an empty one, ExportError."""
-        names = DemoFile(path).names() if subset is None else subset_names(path, subset)
-        if not names:
+        """All demonstrations of a file, or of a subset of it. Raises StorageError, and ExportError for none at all."""
+        chosen = DemoFile(path).names() if subset is None else subset_names(path, subset)
+        if not chosen:
             raise ExportError(f"{path} holds no demonstrations to export")
-        return Source(Path(path), tuple(names))
+        return Source(Path(path), tuple(chosen))
 
     def demos(self, first: int = 0) -> Iterator[Demo]:
         """One demonstration after the other from the one at position `first` on; never more than one in memory.
@@ -47,7 +49,9 @@ class Source:
             demo = file.read(name)
             size = size or _size(self.path, demo)
             if _size(self.path, demo) != size:
-                raise ExportError(f"{self.path}, {name}: pictures are {_size(self.path, demo)}, those before are {size}")
+                raise ExportError(
+                    f"{self.path}, {name}: pictures are {_size(self.path, demo)}, those before are {size}"
+                )
             yield demo
 
     @property
@@ -58,31 +62,16 @@ class Source:
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def description() -> dict[str, Any]:
-    """Names, units and meaning of action and state, as plain JSON values for the metadata of an export."""
-    unit = [f"angle / {scale:g} rad" for scale in spec.ARM_SCALE_RAD] + ["opening: 0 closed, 1 open"] * spec.HAND_DOF
-    return {
-        "names": list(spec.ACTION_NAMES),
-        "units": unit,
-        "arm_scale_rad": spec.ARM_SCALE_RAD.tolist(),
-        "action": "commanded target: what the controller is told at this step",
-        "state": "measured joints at this step, before the action; they lag behind the commanded ones",
-        "rate_hz": spec.CONTROL_HZ,
-        "camera_fovy_deg": {spec.HEAD: spec.HEAD_FOVY_DEG, spec.WRIST: spec.WRIST_FOVY_DEG},
-    }
+def description(size: tuple[int, int]) -> dict[str, Any]:
+    """Names, units, scale and meaning of action, state and pictures, as plain JSON values; size: (width, height)."""
+    return names(spec.CAMERAS, size)
 
 
 def episode_facts(demo: Demo) -> dict[str, Any]:
     """What an export says of one demonstration beside its arrays: plain JSON values."""
-    objects = demo.spec.get("objects", ())
-    return {
-        "demo": demo.name,
-        "suite": demo.suite,
-        "suite_index": demo.index,
-        "instruction": demo.instruction,
-        "phrasings": list(demo.spec.get("phrasings", ())),
-        "target": str(objects[0]["object_id"]) if objects else "",
-    }
+    words = ("instruction", "expression", "target", "family", "outcome", "recovery", "suite")
+    facts: dict[str, Any] = {"demo": demo.name, "suite_index": demo.index, "phrasings": list(demo.phrasings)}
+    return facts | {word: getattr(demo, word) for word in words}
 
 
 def pictures(demo: Demo) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -94,6 +83,7 @@ def pictures(demo: Demo) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def replace_folder(partial: Path, out: Path) -> None:
     """Give a finished folder its name; what had that name before is gone only afterwards."""
     old = out.with_name(out.name + ".old")
+    remove(old)
     if out.exists():
         out.rename(old)
     partial.rename(out)
@@ -103,9 +93,7 @@ def replace_folder(partial: Path, out: Path) -> None:
 def remove(folder: Path) -> None:
     """Delete a folder with all that is in it, if it is there."""
     if folder.exists():
-        for path in sorted(folder.rglob("*"), reverse=True):
-            path.rmdir() if path.is_dir() and not path.is_symlink() else path.unlink()
-        folder.rmdir()
+        shutil.rmtree(folder)
 
 
 def refuse_existing(out: Path, overwrite: bool) -> None:

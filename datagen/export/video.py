@@ -1,5 +1,6 @@
 """Frames into an mp4, one process of ffmpeg per file, fed as the frames come."""
 
+import contextlib
 import subprocess
 import tempfile
 from pathlib import Path
@@ -10,12 +11,11 @@ from datagen.export.source import ExportError
 
 # Pairs of key frame and difference: a random frame costs at most two decodings. No B-frames, so that frame i is shown
 # at exactly i / rate. One thread each: the cameras run side by side, and the bits do not depend on the machine.
-_COMMON = ("-g", "2", "-bf", "0", "-threads", "1", "-pix_fmt", "yuv420p")
+_COMMON = "-g 2 -bf 0 -threads 1 -pix_fmt yuv420p"
 CODECS = {
-    "h264": ("-c:v", "libx264", "-crf", "20", "-preset", "veryfast", *_COMMON),
-    "av1": ("-c:v", "libsvtav1", "-crf", "30", "-preset", "10", "-svtav1-params", "lp=1", "-g", "2", "-pix_fmt", "yuv420p"),
-    # For masks: 0 and 255 come back as 0 and 255.
-    "h264-lossless": ("-c:v", "libx264", "-qp", "0", "-preset", "veryfast", *_COMMON),
+    "h264": f"-c:v libx264 -crf 20 -preset veryfast {_COMMON}",
+    "av1": "-c:v libsvtav1 -crf 30 -preset 10 -svtav1-params lp=1 -g 2 -pix_fmt yuv420p",
+    "h264-lossless": f"-c:v libx264 -qp 0 -preset veryfast {_COMMON}",  # for masks: 0 and 255 come back as they were
 }
 
 
@@ -39,7 +39,7 @@ class VideoWriter:
         command = [
             imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-y",
             "-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{size[0]}x{size[1]}", "-r", str(rate_hz), "-i", "pipe:0",
-            "-an", *CODECS[codec], "-movflags", "+faststart", str(path),
+            "-an", *CODECS[codec].split(), "-movflags", "+faststart", str(path),
         ]  # fmt: skip
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=self._errors)
 
@@ -67,10 +67,8 @@ class VideoWriter:
             self._process.kill()
         self._process.wait()
         if not self._process.stdin.closed:
-            try:
+            with contextlib.suppress(BrokenPipeError):  # what was not yet written has nobody to read it any more
                 self._process.stdin.close()
-            except BrokenPipeError:
-                pass  # what was not yet written has nobody to read it any more
         self._errors.close()
 
     def _failed(self) -> None:

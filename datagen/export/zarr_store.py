@@ -18,7 +18,14 @@ from typing import Any
 import numpy as np
 
 from datagen.export.source import (
-    ExportError, Source, description, episode_facts, pictures, refuse_existing, remove, replace_folder,
+    ExportError,
+    Source,
+    description,
+    episode_facts,
+    pictures,
+    refuse_existing,
+    remove,
+    replace_folder,
 )  # fmt: skip
 from datagen.storage import Demo
 from envs import spec
@@ -87,11 +94,13 @@ class _Store:
         lines = _journal(folder / JOURNAL)
         if not lines or lines[0] != {"fingerprint": fingerprint, "format": FORMAT}:
             return None
+        for unfinished in folder.rglob("*.partial"):  # zarr writes each file under such a name first
+            unfinished.unlink()
         group = zarr.open_group(str(folder), mode="r+", zarr_format=2)
         ends = [line["end"] for line in lines[1:]]
         rows = ends[-1] if ends else 0
         for array in dict(group["data"].arrays()).values():
-            array.resize((rows, *array.shape[1:]))  # rows of an episode that was not finished
+            array.resize((rows, *array.shape[1:]))  # without those of an episode that was not finished
         return _Store(folder, group, [line["facts"] for line in lines[1:]], ends)
 
     def append(self, demo: Demo) -> None:
@@ -114,9 +123,19 @@ class _Store:
             "episode_ends", shape=(len(self.ends),), chunks=(len(self.ends),), dtype="int64", compressors=None
         )
         ends[:] = np.array(self.ends, np.int64)
+        height, width = self._group["data/rgbm"].shape[1:3]
+        about = description((width, height))
         self._group.attrs.update(
-            {"format": FORMAT, "source": source.path.name, "image_channels": "BGR", **description()}
-            | {"episodes": self._facts}
+            {
+                "format": FORMAT,
+                "source": source.path.name,
+                "data/action": about.pop("actions"),
+                "data/right_state": about.pop("state"),
+                "data/rgbm": {"channels": ["blue", "green", "red", "mask"], "camera": spec.HEAD},
+                "data/right_cam_img": {"channels": ["blue", "green", "red"], "camera": spec.WRIST},
+                **{key: about[key] for key in ("control_hz", "cameras", "mask")},
+                "episodes": self._facts,
+            }
         )
         (self._folder / JOURNAL).unlink()
 

@@ -33,7 +33,7 @@ def main() -> int:
         demos = [file["data"][name] for name in names]
         check_buffers(given.out, demos)
         check_dataset(given.out, demos)
-    rows = sum(len(demo["actions"]) for demo in demos)
+        rows = sum(len(demo["actions"]) for demo in demos)
     print(f"DexGraspVLA's loader (zarr {zarr.__version__}) reads {given.out}: {len(demos)} episodes, {rows} windows")
     return 0
 
@@ -45,7 +45,9 @@ def check_buffers(out, demos):
 
     for buffer in (ReplayBuffer.create_from_path(str(out)), StreamingReplayBuffer.copy_from_path(str(out))):
         assert buffer.n_episodes == len(demos)
-        np.testing.assert_array_equal(np.diff(np.append(0, buffer.episode_ends[:])), [len(demo["actions"]) for demo in demos])
+        np.testing.assert_array_equal(
+            np.diff(np.append(0, buffer.episode_ends[:])), [len(demo["actions"]) for demo in demos]
+        )
         for k, demo in enumerate(demos):
             episode = buffer.get_episode(k)
             np.testing.assert_array_equal(episode["action"], demo["actions"][()])

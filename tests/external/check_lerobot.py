@@ -18,6 +18,7 @@ import h5py
 import numpy as np
 import torch
 from lerobot.datasets.lerobot_dataset import LeRobotDataset
+from lerobot.datasets.utils import dataset_to_policy_features
 
 HORIZON = 64
 LEAST_PSNR_DB = 30.0
@@ -90,7 +91,13 @@ def check_windows(data: h5py.Group, names: list[str], out: Path, backend: str) -
 
 
 def check_loader(dataset: LeRobotDataset) -> None:
-    """A batch through torch's loader."""
+    """A batch through torch's loader, and what a policy is told of the features."""
+    features = dataset_to_policy_features(dataset.meta.features)
+    kinds = {key: feature.type.name for key, feature in features.items() if key != "observation.images.mask"}
+    assert kinds == {
+        "observation.state": "STATE", "action": "ACTION",
+        "observation.images.head": "VISUAL", "observation.images.wrist": "VISUAL",
+    }, kinds  # fmt: skip
     batch = next(iter(torch.utils.data.DataLoader(dataset, batch_size=4, shuffle=True)))
     assert batch["action"].shape == (4, 13), batch["action"].shape
     assert len(batch["task"]) == 4

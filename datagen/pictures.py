@@ -1,0 +1,56 @@
+"""Pictures second: what the cameras saw in the stored states of an episode, equal to the bit to what SimEnv shows."""
+
+from collections.abc import Iterator
+
+import mujoco
+import numpy as np
+
+from assets.looks.looks import animate
+from datagen.frames import Frames
+from datagen.sight import bounds
+from envs import spec
+from envs.scene import Scene
+from envs.sensing import Rig
+from envs.sim import STATE_KIND
+
+MASK, BOX = "mask", "box"
+
+
+def draw(
+    scene: Scene, states: np.ndarray, cameras: tuple[str, ...], size: tuple[int, int], jpeg: bool = False
+) -> dict[str, Frames | np.ndarray]:
+    """Pictures of the cameras in the states (T, nstate), and with "head" the target's mask and box (T, 4) float32.
+
+    size: (width, height) in pixels. jpeg: compress colour pictures with losses; masks never are.
+    """
+    if not cameras:
+        return {}
+    shape = (size[1], size[0])
+    seen: dict[str, Frames | np.ndarray] = {}
+    with Rig(scene.model, size, cameras) as rig:
+        for camera in cameras:
+            colour = (rig.render(data, camera) for data in _moments(scene, states))
+            seen[camera] = Frames.pack(colour, (*shape, 3), jpeg)
+        if spec.HEAD in cameras:
+            target = int(scene.object_bodies[0])
+            masks = (rig.body_mask(data, spec.HEAD, target).astype(np.uint8) for data in _moments(scene, states))
+            boxes: list[np.ndarray] = []
+            seen[MASK] = Frames.pack((_noted(mask, boxes) for mask in masks), shape)
+            seen[BOX] = np.stack(boxes)
+    return seen
+
+
+def _noted(mask: np.ndarray, boxes: list[np.ndarray]) -> np.ndarray:
+    boxes.append(bounds(mask))
+    return mask
+
+
+def _moments(scene: Scene, states: np.ndarray) -> Iterator[mujoco.MjData]:
+    """The scene's data in each state, with poses, cameras and lights of that moment."""
+    data = mujoco.MjData(scene.model)
+    for state in states:
+        mujoco.mj_setState(scene.model, data, state, STATE_KIND)
+        animate(scene.model, scene.episode.look, data.time)
+        mujoco.mj_kinematics(scene.model, data)
+        mujoco.mj_camlight(scene.model, data)
+        yield data
