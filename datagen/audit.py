@@ -15,7 +15,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from assets.gl import RenderingError
 from datagen.card import write_card
-from datagen.examine import INVARIANTS, Audit, examine
+from datagen.examine import examine
+from datagen.findings import INVARIANTS, Audit
 from datagen.storage import StorageError
 
 FINDINGS_SHOWN = 20

@@ -20,7 +20,7 @@ CAMERA_AT, CAMERA_TO = (1.25, -0.75, 0.75), (0.35, -0.12, 0.12)  # m, in world
 PICTURES_WIDTH, CONTROLS_WIDTH = 300, 430  # px of the two panels
 SPEEDS = ("0.25", "0.5", "1", "2")
 JPEG_QUALITY = 90
-AMBIENT, LAMP = 0.7, 0.8  # intensities
+AMBIENT, LAMP = 0.55, 0.7  # intensities
 LAMPS = {"front": (1.5, -1.0, 2.0), "left": (0.5, 2.0, 2.0)}  # m, in world
 
 

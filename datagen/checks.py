@@ -29,7 +29,7 @@ LEAST_MOTION_RAD = 0.01  # an arm that moves less has no lag to measure
 MAX_ACCELERATION_RAD_S2 = np.full(spec.ARM_DOF, 500.0 * 2.0 * np.pi / 60.0)
 SPEED_TOLERANCE = 1.001  # actions are stored as float32
 MIN_PHRASINGS = 3
-STATE_TOLERANCE = 1e-6
+STATE_TOLERANCE = 1e-7  # rounding to float32
 
 # Layout: key -> (shape behind the time axis, dtype); H and W stand for the picture's size, None for any length.
 COLUMNS: dict[str, tuple[tuple[Any, ...], str]] = {
@@ -209,13 +209,13 @@ def not_lifted(success: bool, lowest_m: float) -> str:
     return f"a success ends with the target {lowest_m:.3f} m above the table, at least {spec.LIFT_HEIGHT_M} wanted"
 
 
-def state_fault(stored: np.ndarray, replayed: np.ndarray, steps: Sequence[int]) -> str:
-    """obs/state (K, 13) of some steps is what the physics states of these steps say."""
+def state_fault(stored: np.ndarray, replayed: np.ndarray) -> str:
+    """obs/state (T, 13) is what the physics states say."""
     gap = np.abs(stored.astype(float) - replayed).max(axis=1)
     worst = int(gap.argmax())
     if gap[worst] <= STATE_TOLERANCE:
         return ""
-    return f"obs/state at step {steps[worst]} differs from the physics state by {gap[worst]:.2g}"
+    return f"obs/state at step {worst} differs from the physics state by {gap[worst]:.2g}"
 
 
 def motion_of(actions: np.ndarray, state: np.ndarray) -> Motion:

@@ -11,7 +11,6 @@ from datagen.reel import Reel
 from envs import spec
 
 WIDTH = 960  # px
-CURVES_SHARE = 1  # the curves are as wide as the film
 
 
 def write_film(reel: Reel, path: Path, show: Callable[[int, int], None] = lambda *_: None) -> None:

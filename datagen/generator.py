@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from datagen.jobs import Job, Request, make_job
+from datagen.jobs import Job, Request, jpeg_quality, make_job
 from datagen.pictures import draw
 from datagen.stage import Played, Stage, play
 from datagen.storage import DATA, FAILED, Demo, encoded
@@ -74,7 +74,7 @@ class Generator:
     def _demo(self, job: Job, played: Played) -> Demo:
         request, scene, last = self._request, self._stage.scene, len(played.actions) - 1
         ends = np.arange(len(played.actions)) == last
-        seen = draw(scene, played.states, request.cameras, request.image_size, request.images != "lossless")
+        seen = draw(scene, played.states, request.cameras, request.image_size, jpeg_quality(request.images))
         return Demo(
             suite=request.suite,
             index=job.index,

@@ -15,7 +15,7 @@ from envs.interface import DexClutterError
 
 NO_RECOVERY = "none"
 RECOVERIES = ("joints", "shove", "miss")  # see datagen.recovery
-IMAGES = ("lossless", "jpeg95")
+LOSSLESS, JPEG = "lossless", "jpeg"
 WHITE, TRAIN = "white", "train"
 LOOK_CHOICES = (WHITE, TRAIN, *TRAIN_TABLES)  # a table's name: that table under a training light
 VALID_TENTH = 7  # scenes whose checksum ends in this digit are for validation
@@ -30,7 +30,7 @@ class Request:
     """Everything that decides what a dataset holds. The same request gives the same content on any engine.
 
     hold_s: how long the grasp is held up before the verdict, of the benchmark's 20 s; see datagen.stage.
-    tolerant: only grasps that also hold a target 1 cm and 8 degrees off are shown, where there is one.
+    tolerant: grasps that also hold a target 1 cm and 8 degrees off are preferred.
     image_size: (width, height) in pixels. looks: name of LOOK_CHOICES -> share; they add up to 1.
     """
 
@@ -42,18 +42,18 @@ class Request:
     hand: str = "g0r"
     cameras: tuple[str, ...] = spec.CAMERAS
     image_size: tuple[int, int] = spec.IMAGE_SIZE
-    images: str = "lossless"
+    images: str = LOSSLESS
     looks: tuple[tuple[str, float], ...] = ((WHITE, 0.3), (TRAIN, 0.7))
     recovery: float = 0.3
     hold_s: float = spec.HOLD_S
-    tolerant: bool = True
+    tolerant: bool = False
     keep_failures: bool = False
 
     def __post_init__(self) -> None:
         """Raises RequestError for a value that cannot be; EpisodeError for an unknown suite."""
         distribution(self.suite)
         _choose("hand", self.hand, HANDS)
-        _choose("images", self.images, IMAGES)
+        jpeg_quality(self.images)
         for camera in self.cameras:
             _choose("camera", camera, spec.CAMERAS)
         for name, share in self.looks:
@@ -138,6 +138,16 @@ def parse_size(text: str) -> tuple[int, int]:
     if not (width.isdigit() and height.isdigit()):
         raise RequestError(f"--image-size is WIDTHxHEIGHT such as 640x480; got {text!r}")
     return int(width), int(height)
+
+
+def jpeg_quality(images: str) -> int | None:
+    """The quality that `images`, such as jpeg95, asks for; None for lossless. Raises RequestError for anything else."""
+    quality = images.removeprefix(JPEG)
+    if images == LOSSLESS:
+        return None
+    if images == quality or not quality.isdigit() or not 1 <= int(quality) <= 100:
+        raise RequestError(f"--images is {LOSSLESS}, or {JPEG}1 to {JPEG}100 such as {JPEG}95; got {images!r}")
+    return int(quality)
 
 
 def parse_cameras(text: str) -> tuple[str, ...]:

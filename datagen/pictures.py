@@ -17,11 +17,11 @@ MASK, BOX = "mask", "box"
 
 
 def draw(
-    scene: Scene, states: np.ndarray, cameras: tuple[str, ...], size: tuple[int, int], jpeg: bool = False
+    scene: Scene, states: np.ndarray, cameras: tuple[str, ...], size: tuple[int, int], jpeg_quality: int | None = None
 ) -> dict[str, Frames | np.ndarray]:
     """Pictures of the cameras in the states (T, nstate), and with "head" the target's mask and box (T, 4) float32.
 
-    size: (width, height) in pixels. jpeg: compress colour pictures with losses; masks never are.
+    size: (width, height) in pixels. jpeg_quality: compress colour pictures with losses; masks never are.
     """
     if not cameras:
         return {}
@@ -30,7 +30,7 @@ def draw(
     with Rig(scene.model, size, cameras) as rig:
         for camera in cameras:
             colour = (rig.render(data, camera) for data in _moments(scene, states))
-            seen[camera] = Frames.pack(colour, (*shape, 3), jpeg)
+            seen[camera] = Frames.pack(colour, (*shape, 3), jpeg_quality)
         if spec.HEAD in cameras:
             target = int(scene.object_bodies[0])
             masks = (rig.body_mask(data, spec.HEAD, target).astype(np.uint8) for data in _moments(scene, states))

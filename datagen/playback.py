@@ -13,8 +13,8 @@ from assets.looks.looks import animate
 from envs import spec
 from envs.control import Servo
 from envs.episode import EpisodeSpec
-from envs.interface import DexClutterError
-from envs.scene import build_scene
+from envs.interface import DexClutterError, EpisodeError
+from envs.scene import Scene, build_scene
 from envs.sensing import Rig
 from envs.sim import STATE_KIND
 
@@ -39,7 +39,7 @@ class Playback:
 
     episode: the stored spec, or its plain JSON values. size: (width, height) of the pictures in pixels.
     Pictures and masks equal the recorded ones to the bit on the same MuJoCo version and OpenGL driver.
-    A context manager; `close` frees the renderer.
+    A context manager; `close` frees the renderer. Raises EpisodeError or PlaybackError for a spec that is no scene.
     """
 
     def __init__(
@@ -48,8 +48,7 @@ class Playback:
         hand: str = DEFAULT_HAND,
         size: tuple[int, int] = spec.IMAGE_SIZE,
     ) -> None:
-        known = episode if isinstance(episode, EpisodeSpec) else EpisodeSpec.from_dict(dict(episode))
-        self.scene = build_scene(known, hand)
+        self.scene = _built(episode, hand)
         self.data = self.scene.initial_data()
         self._servo = Servo(self.scene.model, self.scene.hand)
         self._rig = Rig(self.scene.model, size)
@@ -97,6 +96,17 @@ class Playback:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _built(episode: EpisodeSpec | Mapping[str, Any], hand: str) -> Scene:
+    if isinstance(episode, EpisodeSpec):
+        return build_scene(episode, hand)
+    try:
+        return build_scene(EpisodeSpec.from_dict(dict(episode)), hand)
+    except EpisodeError:
+        raise
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as fault:  # JSON of any shape may be stored
+        raise PlaybackError(f"the stored spec is no scene that can be built ({fault})") from fault
 
 
 @functools.cache

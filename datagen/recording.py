@@ -17,13 +17,19 @@ import h5py
 import numpy as np
 from PIL import Image
 
+from datagen.playback import DEFAULT_HAND
 from datagen.storage import DATA, FAILED, FORMAT, StorageError
 
-ATTRIBUTES = (
-    "num_samples", "success", "outcome", "instruction", "phrasings", "expression", "target", "family", "suite",
-    "index", "spec", "versions", "recovery", "attempts",
-)  # fmt: skip
-_JSON = ("phrasings", "spec", "versions")
+# Attributes of a demonstration and what they are, JSON already parsed.
+ATTRIBUTES: dict[str, type] = {
+    "num_samples": int, "success": bool, "outcome": str, "instruction": str, "phrasings": list, "expression": str,
+    "target": str, "family": str, "suite": str, "index": int, "spec": dict, "versions": dict, "recovery": str,
+    "attempts": int,
+}  # fmt: skip
+_JSON = (list, dict)
+# What HDF5 and its Python package raise over damaged bytes, wherever they lie.
+_DAMAGE = (OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError, OverflowError, MemoryError)
+_LARGEST_BYTES = 2**32  # of a column: a damaged shape may claim any size
 PICTURE_KEYS = ("head", "wrist", "mask")
 
 
@@ -82,12 +88,8 @@ class Recording:
 
     def picture(self, key: str, step: int) -> np.ndarray:
         """One frame of "head" or "wrist" (H, W, 3), or "mask" (H, W), uint8. Raises StorageError when it is damaged."""
-        try:
+        with _naming(self.path, self.name, f"obs/{key}", f" at step {step}"):
             return self.obs[key][step]
-        except (OSError, RuntimeError, KeyError, ValueError) as fault:
-            raise StorageError(
-                f"{self.path}, {self.name}: 'obs/{key}' cannot be read at step {step} ({fault})"
-            ) from fault
 
 
 class Recordings:
@@ -95,77 +97,81 @@ class Recordings:
 
     def __init__(self, path: Path, file: h5py.File, group: str = DATA) -> None:
         self.path, self._file, self._group = path, file, group
-        data = file.get(group)
-        if not isinstance(data, h5py.Group):
-            raise StorageError(f"{path} is no file of demonstrations: it has no group {group!r}")
-        if group == DATA:
-            _check_format(path, data)
-        self.names = sorted((n for n in data if n.startswith("demo_")), key=_number)
-        self.strangers = sorted(set(data) - set(self.names))
+        with _naming(path, "the file", group):
+            data = file.get(group)
+            if not isinstance(data, h5py.Group):
+                raise StorageError(f"{path} is no file of demonstrations: it has no group {group!r}")
+            if group == DATA:
+                _check_format(path, data)
+            listed = [name if isinstance(name, str) else repr(name) for name in data]
+        self.names = sorted((n for n in listed if n.startswith("demo_")), key=_number)
+        self.strangers = sorted(set(listed) - set(self.names))
 
     def attribute(self, key: str) -> Any:
         """An attribute of the group `data`; raises StorageError when it is missing."""
-        data = self._file[DATA]
-        if key not in data.attrs:
-            raise StorageError(f"{self.path}, data: attribute {key!r} is missing")
-        return data.attrs[key]
+        with _naming(self.path, DATA, key):
+            attrs = self._file[DATA].attrs
+            if key not in attrs:
+                raise StorageError(f"{self.path}, {DATA}: attribute {key!r} is missing")
+            return attrs[key]
 
     @property
     def hand(self) -> str:
         """The hand that the file was recorded with."""
-        return (
-            parsed(self.path, "data", "env_args", self.attribute("env_args")).get("env_kwargs", {}).get("hand", "g0r")
-        )
+        with _naming(self.path, DATA, "env_args"):
+            return str(json.loads(self.attribute("env_args")).get("env_kwargs", {}).get("hand", DEFAULT_HAND))
 
     def failure_outcomes(self) -> Counter[str]:
         """Outcome word -> how many failures of it are kept apart."""
-        failed = self._file.get(FAILED, {})
-        return Counter(str(_text(failed[name].attrs.get("outcome", "unknown"))) for name in failed)
+        with _naming(self.path, "the file", FAILED):
+            failed = self._file.get(FAILED, {})
+            return Counter(str(_text(failed[name].attrs.get("outcome", "unknown"))) for name in failed)
 
     def job_outcomes(self) -> Counter[str]:
         """Outcome word -> how many scenes that were attempted ended so, demonstrated or not; empty where not stored."""
-        jobs = self._file.get("jobs", {})
-        return Counter(map(str, map(_text, jobs["outcome"][()]))) if "outcome" in jobs else Counter()
+        with _naming(self.path, "the file", "jobs/outcome"):
+            jobs = self._file.get("jobs", {})
+            return Counter(str(_text(word)) for word in jobs["outcome"][()]) if "outcome" in jobs else Counter()
 
     def subsets(self) -> dict[str, list[str]]:
         """Subset name -> names of its demonstrations."""
-        masks = self._file.get("mask", {})
-        return {name: [_text(n) for n in masks[name][()]] for name in masks}
+        with _naming(self.path, "the file", "mask"):
+            masks = self._file.get("mask", {})
+            return {str(name): [str(_text(n)) for n in masks[name][()]] for name in masks}
 
     def read(self, name: str) -> Recording:
         """One demonstration. Raises StorageError naming the file, the demonstration and the key at fault."""
         if name not in self.names:
             raise StorageError(f"{self.path} holds no demonstration {name}; there are {_few(self.names)}")
-        group = self._file[self._group][name]
-        if not isinstance(group, h5py.Group):
-            raise StorageError(f"{self.path}, {name}: not a group")
+        with _naming(self.path, name, self._group):
+            group = self._file[self._group][name]
+            keys = [key for key in group if key != "obs"] + [f"obs/{key}" for key in group.get("obs", ())]
         attributes = {key: self._attribute(name, group, key) for key in ATTRIBUTES}
-        keys = [k for k in group if k != "obs"] + [f"obs/{k}" for k in group.get("obs", ())]
-        pictures = {key: Pictures(group[f"obs/{key}"]) for key in PICTURE_KEYS if f"obs/{key}" in keys}
-        layout = {key: (tuple(group[key].shape), str(group[key].dtype)) for key in keys}
-        layout |= {f"obs/{key}": (rows.shape, rows.dtype) for key, rows in pictures.items()}
-        return Recording(
-            name=name,
-            path=self.path,
-            attributes=attributes,
-            columns={k: self._column(name, group, k) for k in keys if k.removeprefix("obs/") not in PICTURE_KEYS},
-            layout=layout,
-            obs=pictures,
-        )
+        pictures, layout, columns = {}, {}, {}
+        for key in keys:
+            with _naming(self.path, name, key):
+                array, short = group[key], key.removeprefix("obs/")
+                if short in PICTURE_KEYS:
+                    rows = pictures[short] = Pictures(array)
+                    layout[key] = rows.shape, rows.dtype
+                    continue
+                layout[key] = tuple(array.shape), str(array.dtype)
+                if array.nbytes > _LARGEST_BYTES:
+                    raise ValueError(f"it claims to hold {array.nbytes / 1e9:.1f} GB")
+                columns[key] = array[()]
+        return Recording(name, self.path, attributes, columns, layout, pictures)
 
     def _attribute(self, name: str, group: h5py.Group, key: str) -> Any:
-        if key not in group.attrs:
-            raise StorageError(f"{self.path}, {name}: attribute {key!r} is missing")
-        value = group.attrs[key]
-        if key in _JSON:
-            return parsed(self.path, name, key, value)
-        return value.item() if isinstance(value, np.generic) else _text(value)
-
-    def _column(self, name: str, group: h5py.Group, key: str) -> np.ndarray:
-        try:
-            return group[key][()]
-        except (OSError, RuntimeError, KeyError, ValueError) as fault:
-            raise StorageError(f"{self.path}, {name}: {key!r} cannot be read ({fault})") from fault
+        kind = ATTRIBUTES[key]
+        with _naming(self.path, name, key):
+            if key not in group.attrs:
+                raise StorageError(f"{self.path}, {name}: attribute {key!r} is missing")
+            value = group.attrs[key]
+            value = value.item() if isinstance(value, np.generic) else _text(value)
+            value = json.loads(value) if kind in _JSON else value
+            if not isinstance(value, kind):
+                raise TypeError(f"it is {type(value).__name__}, should be {kind.__name__}")
+            return value
 
 
 @contextmanager
@@ -181,12 +187,15 @@ def opened(path: Path, group: str = DATA) -> Iterator[Recordings]:
         yield Recordings(path, file, group)
 
 
-def parsed(path: Path, name: str, key: str, text: Any) -> Any:
-    """JSON of an attribute; raises StorageError naming file, demonstration and key."""
+@contextmanager
+def _naming(path: Path, name: str, key: str, where: str = "") -> Iterator[None]:
+    """Whatever goes wrong inside becomes a StorageError that names the file, the demonstration and the key."""
     try:
-        return json.loads(text)
-    except (TypeError, ValueError) as fault:
-        raise StorageError(f"{path}, {name}: attribute {key!r} is no JSON ({fault})") from fault
+        yield
+    except StorageError:
+        raise
+    except _DAMAGE as fault:
+        raise StorageError(f"{path}, {name}: {key!r} cannot be read{where} ({fault})") from fault
 
 
 def _check_format(path: Path, data: h5py.Group) -> None:

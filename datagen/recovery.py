@@ -5,7 +5,8 @@ shove:  during the reach the target jumps once, up to 4 cm and 30 degrees, to a 
         written into the simulation between two control steps. The expert notices, brakes and plans anew.
 miss:   the first grasp is carried out 2.5 to 4 cm beside the target and comes up empty; a regrasp follows.
 
-Each is drawn anew until it is free of collisions; a scene that leaves no room for it is demonstrated undisturbed.
+Each is drawn anew until it is free of collisions. A scene that leaves no room for another start or a miss gets a shove
+instead, and one that has no room for that is demonstrated undisturbed; what is stored is what happened.
 """
 
 from dataclasses import dataclass, replace

@@ -7,11 +7,13 @@ import mujoco
 import numpy as np
 
 from datagen import panels
-from datagen.playback import Playback, image_size
+from datagen.checks import layout_fault
+from datagen.playback import Playback, PlaybackError, image_size
 from datagen.recording import PICTURE_KEYS, Recording
 from datagen.search import PHASES
-from datagen.storage import UNKNOWN_PHASE
+from datagen.storage import StorageError
 from envs import spec
+from envs.interface import EpisodeError
 
 DRAWN_SIZE = (320, 240)  # of pictures that were not recorded and are drawn from the states
 CURVES_WIDTH = 480  # px at scale 1
@@ -51,18 +53,24 @@ class Reel:
     """A demonstration from an open file, with everything that can be computed beforehand.
 
     Pictures are read as they are asked for; those that were not recorded are drawn here, once, from the states.
-    Raises StorageError, PlaybackError or EpisodeError for a demonstration that is damaged.
+    Raises StorageError, which names file and demonstration, for one that is damaged.
     """
 
     def __init__(self, demo: Recording, hand: str, curves_width: int = CURVES_WIDTH, scale: int = 1) -> None:
+        fault = layout_fault(demo.layout, demo.attributes["num_samples"])
+        if fault:
+            raise StorageError(f"{demo.path}, {demo.name}: {fault}")
         self.demo, self.steps = demo, demo.steps
         columns = demo.columns
         self._curves = panels.Curves(columns["actions"], columns["obs/state"], columns["phases"], curves_width, scale)
         self._drawn: dict[str, list[np.ndarray]] = {key: [] for key in PICTURE_KEYS if key not in demo.pictures}
         size = image_size(demo, demo.pictures[0]) if demo.pictures else DRAWN_SIZE
-        with Playback(demo.spec, hand, size) as playback:
-            self.model = playback.scene.model
-            self.poses = np.stack([self._visit(playback, state) for state in demo.states])
+        try:
+            with Playback(demo.spec, hand, size) as playback:
+                self.model = playback.scene.model
+                self.poses = np.stack([self._visit(playback, state) for state in demo.states])
+        except (EpisodeError, PlaybackError) as fault:
+            raise StorageError(f"{demo.path}, {demo.name}: {fault}") from fault
 
     def _visit(self, playback: Playback, state: np.ndarray) -> np.ndarray:
         playback.place(state)
@@ -96,7 +104,7 @@ class Reel:
 
 def phase_word(phase: int) -> str:
     """The name of a phase; "" where nobody said which it was."""
-    return "" if phase == UNKNOWN_PHASE else PHASES[phase]
+    return PHASES[phase] if phase in range(len(PHASES)) else ""
 
 
 def shapes(model: mujoco.MjModel) -> Iterator[Shape]:

@@ -19,7 +19,7 @@ from envs.sim import STATE_KIND, SimEnv
 
 NOTICED_M = 0.01  # a target that has moved this far since the plan was made is planned for anew
 BRAKE_STEPS = 8
-SAFETY = 3.0  # a short hold counts the sinking that it saw this many times over
+SAFETY = 3.0  # a hold ends early only if the target would stay up sinking this many times as fast
 
 
 class SimulationError(DexClutterError, RuntimeError):
@@ -27,33 +27,32 @@ class SimulationError(DexClutterError, RuntimeError):
 
 
 class Stage(SimEnv):
-    """SimEnv whose hold may be shorter than the benchmark's 20 s.
+    """SimEnv whose hold may end before the benchmark's 20 s, where its result is plain by then.
 
-    A short hold sees how fast the target sinks in its second half and how far it has come down; success is promised
-    only if it would stay up for the rest of the 20 s sinking three times as fast. The full hold is the benchmark's own.
+    After `hold_s` seconds the hold ends if the target has stayed up and sinks so slowly that it would stay up for the
+    rest of the 20 s sinking three times as fast. Anything else is held on to the end: only a success is ever assumed.
     """
 
     def __init__(self, suite: str, hand: str, hold_s: float = spec.HOLD_S) -> None:
         super().__init__(suite=suite, obs_mode="state", hand=hand)
-        self._held_steps = round(hold_s * spec.CONTROL_HZ)
+        self._least_steps = round(hold_s * spec.CONTROL_HZ)
 
     def _hold(self, action: np.ndarray) -> str:
-        if self._held_steps >= outcome.HOLD_STEPS:
-            return super()._hold(action)
         heights = [self._readings.target_lowest_m]
-        for _ in range(self._held_steps):
+        for step in range(1, outcome.HOLD_STEPS + 1):
             self._drive(action)
             heights.append(self.scene.lowest_m(self.data))
-            if heights[-1] < spec.LIFT_HEIGHT_M:
+            plain = step == self._least_steps and expected_lowest_m(heights) >= spec.LIFT_HEIGHT_M
+            if plain or heights[-1] < spec.LIFT_HEIGHT_M:
                 break
         self.slip_m = float(heights[0] - min(heights))
         self._look_again()
         start, now = self._start_poses, self.scene.object_poses(self.data)
-        return outcome.hold_word(expected_lowest_m(heights), outcome.neighbour_disturbed(start[1:], now[1:]))
+        return outcome.hold_word(min(heights), outcome.neighbour_disturbed(start[1:], now[1:]))
 
 
 def expected_lowest_m(heights: list[float]) -> float:
-    """The least height (m) to expect by the end of a 20 s hold of which `heights`, at 20 Hz, are the beginning."""
+    """The least height (m) to fear by the end of a 20 s hold of which `heights`, at 20 Hz, are the beginning."""
     half, rest = len(heights) // 2, outcome.HOLD_STEPS - (len(heights) - 1)
     sinking = max(0.0, heights[half] - heights[-1]) / max(1, len(heights) - 1 - half)
     return min(heights) - SAFETY * sinking * max(0, rest)
@@ -83,27 +82,24 @@ class Played:
 
 def play(stage: Stage, request: Request, job: Job) -> Played:
     """Demonstrate one job. A function of (request, job) alone. Raises SimulationError where MuJoCo warned."""
-    recovery = job.recovery
     stage.reset(seed=0, options={"episode": scene_of(request, job)})
-    if recovery == "joints":
-        moved = moved_start(stage.scene, job.rng("joints"))
-        if moved is None:
-            recovery = NO_RECOVERY
-        else:
-            stage.reset(seed=0, options={"episode": moved})
-    shove = Shove(job.rng("shove")) if recovery == "shove" else None
+    moved = moved_start(stage.scene, job.rng("joints")) if job.recovery == "joints" else None
+    if moved is not None:
+        stage.reset(seed=0, options={"episode": moved})
     script = Script(stage, job, request.tolerant)
+    shove = Shove(job.rng("shove"))
     rows: list[tuple[np.ndarray, np.ndarray, np.ndarray, int]] = []
     for action, phase in script.moves():
         rows.append((_state(stage), stage.servo.measured(stage.data), action, phase))
         stage.step(action)
         if stage.outcome is not None:
             break
-        if shove is not None:
+        # A shove also stands in where there is no room for another start, or no way to miss.
+        if job.recovery != NO_RECOVERY and moved is None and not script.missed:
             shove.before(stage)
     _check(stage)
-    if (shove is not None and not shove.done) or (recovery == "miss" and not script.missed):
-        recovery = NO_RECOVERY
+    happened = {"joints": moved is not None, "miss": script.missed, "shove": shove.done}
+    recovery = next((kind for kind, did in happened.items() if did), NO_RECOVERY)
     size = mujoco.mj_stateSize(stage.model, STATE_KIND)
     states, measured, actions, phases = zip(*rows, strict=True) if rows else ((), (), (), ())
     return Played(

@@ -6,25 +6,21 @@ Layout of the file: `datagen.storage`. Frames stored in another way than one def
 HDF5 itself, more slowly and to the same bits.
 """
 
-import io
 import os
-import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import h5py
 import numpy as np
-from PIL import Image
 
+from datagen.chunks import StoredFrames
 from datagen.storage import FORMAT, StorageError
 from envs import spec
 
 HORIZON = 64  # actions of one window, as the published controller predicts them
 IMAGES = (spec.HEAD, spec.WRIST, "mask")
-_DEFLATE, _SHUFFLE = h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE
 _NO_BOX = np.full(4, -1.0, np.float32)
 
 
@@ -48,24 +44,13 @@ class Window:
 
 
 @dataclass(frozen=True, eq=False)
-class _Frames:
-    """Where the frames of one dataset lie. `offsets` is None where only HDF5 itself can read them."""
-
-    shape: tuple[int, ...]
-    dtype: np.dtype
-    offsets: np.ndarray | None = None  # (T,) int64 in bytes; -1 for a chunk that was never written
-    sizes: np.ndarray | None = None  # (T,) int64 in bytes
-    filters: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True, eq=False)
 class _Entry:
     name: str
     instruction: str
     actions: np.ndarray
     state: np.ndarray
     box: np.ndarray | None
-    frames: dict[str, _Frames]
+    frames: dict[str, StoredFrames]
 
 
 @dataclass
@@ -168,10 +153,10 @@ class WindowReader:
         try:
             handles = self._opened_handles()
             if frames.offsets is None:
-                return _decoded(self._file(handles)[f"data/{entry.name}/obs/{key}"][step], frames)
+                return frames.from_row(self._file(handles)[f"data/{entry.name}/obs/{key}"][step])
             raw = os.pread(handles.descriptor, int(frames.sizes[step]), int(frames.offsets[step]))
-            return _inflated(raw, frames)
-        except (OSError, RuntimeError, KeyError, ValueError, zlib.error) as fault:
+            return frames.from_chunk(raw)
+        except (OSError, RuntimeError, KeyError, ValueError) as fault:
             raise StorageError(
                 f"{self.path}, {entry.name}: 'obs/{key}' cannot be read at step {step} ({fault})"
             ) from fault
@@ -244,53 +229,12 @@ def _column(where: str, group: h5py.Group, key: str, tail: tuple[int, ...], rows
     return values
 
 
-def _frames(where: str, group: h5py.Group, key: str) -> _Frames:
+def _frames(where: str, group: h5py.Group, key: str) -> StoredFrames:
     try:
         dataset = group[key]
-        return _chunk_table(dataset)
+        return StoredFrames.of(dataset)
     except (OSError, RuntimeError, KeyError, ValueError) as fault:
         raise StorageError(f"{where}: {key!r} is missing or cannot be read ({fault})") from fault
-
-
-def _chunk_table(dataset: h5py.Dataset) -> _Frames:
-    """Where the chunks lie, if each holds one whole frame behind filters that are undone here."""
-    plist = dataset.id.get_create_plist()
-    filters = tuple(plist.get_filter(i)[0] for i in range(plist.get_nfilters()))
-    whole_frames = dataset.ndim > 1 and dataset.chunks == (1, *dataset.shape[1:])
-    if not whole_frames or filters not in ((), (_DEFLATE,), (_SHUFFLE, _DEFLATE)):
-        return _Frames(dataset.shape, dataset.dtype)
-    offsets = np.full(len(dataset), -1, np.int64)
-    sizes = np.zeros(len(dataset), np.int64)
-    unfiltered = []
-
-    def note(chunk: Any) -> None:
-        row = chunk.chunk_offset[0]
-        offsets[row], sizes[row] = chunk.byte_offset, chunk.size
-        unfiltered.append(chunk.filter_mask)
-
-    dataset.id.chunk_iter(note)
-    if any(unfiltered) or (offsets < 0).any():
-        return _Frames(dataset.shape, dataset.dtype)
-    return _Frames(dataset.shape, dataset.dtype, offsets, sizes, filters)
-
-
-def _inflated(raw: bytes, frames: _Frames) -> np.ndarray:
-    shape, dtype = frames.shape[1:], frames.dtype
-    wanted = int(np.prod(shape)) * dtype.itemsize
-    content = zlib.decompress(raw, bufsize=wanted) if _DEFLATE in frames.filters else raw
-    if len(content) != wanted:
-        raise ValueError(f"a frame has {len(content)} bytes, should have {wanted}")
-    values = np.frombuffer(content, np.uint8)
-    if _SHUFFLE in frames.filters and dtype.itemsize > 1:
-        values = np.ascontiguousarray(values.reshape(dtype.itemsize, -1).T)
-    return values.view(dtype).reshape(shape).copy()  # the buffer is read-only, which torch objects to
-
-
-def _decoded(row: np.ndarray, frames: _Frames) -> np.ndarray:
-    """A frame as HDF5 gives it: pixels, or the bytes of an image file where the dataset holds those."""
-    if h5py.check_vlen_dtype(frames.dtype) is None:
-        return row
-    return np.array(Image.open(io.BytesIO(row.tobytes())))
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 import io
 import json
+from collections import Counter
 
 import fake_demos
 import h5py
@@ -11,6 +12,8 @@ from fake_demos import broken, rewrite
 from PIL import Image
 
 from datagen import audit, examine
+from datagen.findings import INVARIANTS
+from datagen.storage import StorageError
 
 FIRST, SECOND = "demo_2", "demo_5"
 
@@ -31,7 +34,7 @@ def audited(path, capsys, *more):
 def test_a_good_file_passes_every_invariant(good):
     result = examine.examine(good, sample=2)
     assert result.findings == []
-    assert {name for name in examine.INVARIANTS if not result.checked[name]} == set()
+    assert {name for name in INVARIANTS if not result.checked[name]} == set()
     assert (result.frames_drawn, result.frames_equal) == (16, 16)
     assert [row.name for row in result.rows] == [FIRST, SECOND]
     assert all(row.lag.shift == 1 for row in result.rows)
@@ -131,7 +134,7 @@ FAULTS = {
 
 
 def test_every_invariant_has_a_fault_here():
-    assert FAULTS.keys() == examine.INVARIANTS.keys()
+    assert FAULTS.keys() == INVARIANTS.keys()
 
 
 @pytest.mark.parametrize("invariant", FAULTS)
@@ -228,6 +231,32 @@ def test_a_file_that_cannot_be_read_is_named_without_a_traceback(good, tmp_path,
     assert words in told
 
 
+def test_bytes_damaged_anywhere_never_end_in_a_traceback(good, tmp_path):
+    def structure_alone(file):  # pictures would take most hits
+        for name in (FIRST, SECOND):
+            for key in ("head", "wrist", "mask", "box"):
+                del file[f"data/{name}/obs/{key}"]
+
+    heavy = broken(good, tmp_path, structure_alone)
+    light, struck, rng = tmp_path / "light.h5", tmp_path / "struck.h5", np.random.default_rng(1)
+    with h5py.File(heavy) as source, h5py.File(light, "w") as copy:
+        for key in source:
+            source.copy(key, copy)
+    content, ends, unreadable = light.read_bytes(), Counter(), []
+    for _ in range(24):
+        damaged = bytearray(content)
+        for at in rng.integers(40_000, size=4):  # where names, attributes and addresses lie
+            damaged[at : at + 8] = rng.bytes(8)
+        struck.write_bytes(damaged)
+        try:
+            ends["fail" if examine.examine(struck, 0).findings else "pass"] += 1
+        except StorageError as fault:
+            unreadable.append(str(fault))
+    assert ends["fail"] >= 5
+    assert unreadable
+    assert all(str(struck) in words for words in unreadable)
+
+
 def test_bad_usage_is_code_2(good, tmp_path, capsys):
     assert audited(tmp_path / "nothing.h5", capsys)[0] == 2
     assert audited(good, capsys, "--out", str(tmp_path / "card.txt")) == (
@@ -248,21 +277,39 @@ def test_a_file_without_pictures_is_checked_by_its_numbers(good, tmp_path):
 
     result = examine.examine(broken(good, tmp_path, blind), sample=2)
     assert result.passed
-    assert {n for n in examine.INVARIANTS if not result.checked[n]} == {"box", "visible", "frames", "mask"}
+    assert {n for n in INVARIANTS if not result.checked[n]} == {"box", "visible", "frames", "mask"}
 
 
-@pytest.mark.parametrize("made", [{"mujoco": "3.0.0"}, {"gl": "another card"}, {}])
-def test_another_version_or_driver_may_draw_a_little_differently(good, tmp_path, made):
+def brighter(frames, made):
+    """Changes the first `frames` frames of both demonstrations a little, and what they say they were made with."""
+
     def change(file):
         for name in (FIRST, SECOND):
             attrs = file[f"data/{name}"].attrs
-            attrs["versions"] = json.dumps({**json.loads(attrs["versions"]), **made})
-        head = file[f"data/{FIRST}/obs/head"]
-        head[0] = np.minimum(head[0], 253) + 2
+            versions = {**json.loads(attrs["versions"]), **made}
+            attrs["versions"] = json.dumps({key: value for key, value in versions.items() if value})
+            for camera in ("head", "wrist"):
+                pictures = file[f"data/{name}/obs/{camera}"]
+                pictures[:frames] = np.minimum(pictures[:frames], 253) + 2
 
-    result = examine.examine(broken(good, tmp_path, change), sample=2)
-    assert {finding.invariant for finding in result.findings} == ({"frames"} if not made else set())
-    assert result.frames_equal == 15
+    return change
+
+
+@pytest.mark.parametrize(
+    ("frames", "made", "fine"),
+    [
+        (1, {}, False),
+        (1, {"mujoco": "3.0.0"}, True),
+        (1, {"gl": "another card"}, True),
+        (1, {"gl": None}, False),  # the other frames are equal: it was the same driver
+        (100, {"gl": None}, True),  # none is equal: it was another
+    ],
+)
+def test_another_version_or_driver_may_draw_a_little_differently(good, tmp_path, frames, made, fine):
+    result = examine.examine(broken(good, tmp_path, brighter(frames, made)), sample=2)
+    assert {finding.invariant for finding in result.findings} == (set() if fine else {"frames"})
+    assert len(result.findings) == (0 if fine else 4)
+    assert result.frames_equal == (12 if frames == 1 else 0)
 
 
 def test_phases_that_nobody_noted_are_not_looked_at(good, tmp_path):
@@ -273,6 +320,23 @@ def test_phases_that_nobody_noted_are_not_looked_at(good, tmp_path):
     result = examine.examine(broken(good, tmp_path, unknown), sample=0)
     assert result.passed
     assert result.checked["phases"] == 0
+
+
+def test_one_demonstration_of_another_suite_does_not_hide_among_training(good, tmp_path):
+    def stray(file):
+        in_spec(wooden)(file)
+        file[f"data/{FIRST}"].attrs["suite"] = "seen_objects"
+
+    result = examine.examine(broken(good, tmp_path, stray), sample=0)
+    assert [(f.invariant, f.demo) for f in result.findings] == [("training", FIRST)]
+
+    def no_training(file):
+        stray(file)
+        file[f"data/{SECOND}"].attrs["suite"] = "seen_objects"
+
+    result = examine.examine(broken(good, tmp_path, no_training), sample=0)
+    assert result.passed
+    assert result.checked["training"] == 0
 
 
 def test_what_became_of_every_scene_is_counted(good, tmp_path):

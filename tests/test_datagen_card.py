@@ -13,7 +13,8 @@ import pytest
 from PIL import Image
 
 from datagen import card, charts, panels
-from datagen.examine import BINS, INVARIANTS, Finding, examine
+from datagen.examine import examine
+from datagen.findings import BINS, INVARIANTS, Finding
 from envs import spec
 from envs.episode import TARGET_X, TARGET_Y
 

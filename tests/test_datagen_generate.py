@@ -24,7 +24,7 @@ from datagen.progress import wilson
 from datagen.storage import FAILED, DemoFile, StorageError
 
 ROOT = Path(__file__).parent.parent
-QUICK = ["--any-grasp", "--hold-seconds", "1", "--recovery", "0", "--workers", "1"]
+QUICK = ["--hold-seconds", "1", "--recovery", "0", "--workers", "1"]
 STATES = [*QUICK, "--cameras", "none"]
 
 
@@ -86,13 +86,15 @@ def test_a_dataset_has_the_fixed_layout(tmp_path, monkeypatch, capsys):
         for demo in data.values():
             _check_demo(demo)
         subsets = {name: set(raw["mask"][name].asstr()[()]) for name in raw["mask"]}
-        assert subsets["train"] | subsets["valid"] == set(data) and not subsets["train"] & subsets["valid"]
+        assert subsets["train"] | subsets["valid"] == set(data)
+        assert not subsets["train"] & subsets["valid"]
         assert raw["jobs/index"][()].tolist() == [5, 6]
 
 
 def _check_demo(demo):
     steps = demo.attrs["num_samples"]
-    assert demo.attrs["success"] and demo.attrs["outcome"] in ("success", "disturbed")
+    assert demo.attrs["success"]
+    assert demo.attrs["outcome"] in ("success", "disturbed")
     assert len(set(json.loads(demo.attrs["phrasings"]))) >= 3
     assert demo.attrs["instruction"] in json.loads(demo.attrs["phrasings"])
     assert demo.attrs["expression"].startswith("the ")
@@ -102,11 +104,14 @@ def _check_demo(demo):
     for key, tail in shapes.items():
         assert demo[key].shape == (steps, *tail), key
     for key in ("obs/head", "obs/wrist", "obs/mask"):
-        assert demo[key].chunks == (1, *shapes[key]) and demo[key].compression == "gzip"
-    assert demo["states"].dtype == np.float64 and demo["actions"].dtype == np.float32
+        assert demo[key].chunks == (1, *shapes[key])
+        assert demo[key].compression == "gzip"
+    assert demo["states"].dtype == np.float64
+    assert demo["actions"].dtype == np.float32
     assert demo["dones"][()].tolist() == [False] * (steps - 1) + [True]
     assert demo["rewards"][()].sum() == demo["rewards"][-1] == 1
-    assert set(np.unique(demo["obs/mask"])) <= {0, 1} and demo["obs/mask"][0].any()
+    assert set(np.unique(demo["obs/mask"])) <= {0, 1}
+    assert demo["obs/mask"][0].any()
 
 
 def test_errors_are_kept_apart_and_tried_again(tmp_path, pretending, capsys):
@@ -135,7 +140,8 @@ def test_a_finished_dataset_grows_into_what_a_longer_run_would_have_made(tmp_pat
     assert generate.main(["--out", str(short), "--episodes", "6", "--resume"]) == 0
     assert content_hash(short) == content_hash(long)
     assert generate.main(["--out", str(short), "--episodes", "6", "--resume"]) == 0
-    assert content_hash(short) == content_hash(long) and not short.with_name("short.h5.parts").exists()
+    assert content_hash(short) == content_hash(long)
+    assert not short.with_name("short.h5.parts").exists()
 
 
 def test_failures_are_kept_apart_where_asked_for(tmp_path, pretending):
@@ -215,7 +221,9 @@ def test_a_fault_in_one_episode_is_a_row_and_the_next_one_is_played(monkeypatch)
     real = generator.play
     monkeypatch.setattr(generator, "play", lambda *_: (_ for _ in ()).throw(ValueError("out of luck")))
     product = maker.make(5)
-    assert product.result.outcome == "error" and "out of luck" in product.result.error and product.content is None
+    assert product.result.outcome == "error"
+    assert "out of luck" in product.result.error
+    assert product.content is None
     monkeypatch.setattr(generator, "play", real)
     assert maker.make(5).result.success
 
@@ -280,7 +288,8 @@ def test_a_full_disk_stops_the_run_and_loses_nothing(tmp_path):
         words, env=environment(), check=False, capture_output=True, text=True, preexec_fn=small_files_only
     )
     assert stopped.returncode == 1
-    assert "cannot be written" in stopped.stderr and "--resume" in stopped.stderr
+    assert "cannot be written" in stopped.stderr
+    assert "--resume" in stopped.stderr
     assert "Traceback" not in stopped.stderr
     assert not list(tmp_path.rglob("*demo_*"))  # nothing half written stays behind
     assert subprocess.run([*words, "--resume"], env=environment(), check=False, capture_output=True).returncode == 0
@@ -294,8 +303,10 @@ def test_without_room_to_join_everything_stays_where_it_is(tmp_path, pretending,
         patch.setattr("datagen.storage.shutil.disk_usage", lambda _: type("Usage", (), {"free": 10})())
         assert generate.main(["--out", str(out), "--episodes", "4"]) == 1
     said = capsys.readouterr().err
-    assert "3 finished demonstrations are kept" in said and "--episodes 4 --resume" in said
-    assert not out.exists() and DemoFile(out).names() == ["demo_0", "demo_1", "demo_3"]
+    assert "3 finished demonstrations are kept" in said
+    assert "--episodes 4 --resume" in said
+    assert not out.exists()
+    assert DemoFile(out).names() == ["demo_0", "demo_1", "demo_3"]
     assert generate.main(["--out", str(out), "--episodes", "4", "--resume"]) == 0
     assert DemoFile(out).names() == ["demo_0", "demo_1", "demo_3"]
 

@@ -14,7 +14,7 @@ from datagen.jobs import Request
 from datagen.storage import DemoFile
 
 ROOT = Path(__file__).parent.parent
-WORDS = ["--any-grasp", "--hold-seconds", "1", "--recovery", "0", "--cameras", "none"]
+WORDS = ["--hold-seconds", "1", "--recovery", "0", "--cameras", "none"]
 REQUEST = Request(episodes=6, tolerant=False, hold_s=1.0, recovery=0.0, cameras=())
 
 pytestmark = pytest.mark.slow

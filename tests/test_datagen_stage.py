@@ -49,7 +49,9 @@ def poses(stage, result):
 
 
 def test_states_and_pictures_are_to_the_bit_what_the_environment_shows(stage, plain):
-    assert plain.success and plain.recovery == "none" and plain.attempts == 1
+    assert plain.success
+    assert plain.recovery == "none"
+    assert plain.attempts == 1
     moving = replace(plain.episode, look=replace(plain.episode.look, lighting="disco"))
     env = SimEnv(obs_mode="rgb", image_size=SIZE)
     observation, _ = env.reset(options={"episode": moving})
@@ -71,7 +73,8 @@ def test_states_and_pictures_are_to_the_bit_what_the_environment_shows(stage, pl
             shown += 1
         assert not ended
         observation, _, ended, _, info = env.step(action)
-    assert ended and info["outcome"] == plain.outcome  # of the full 20 s hold
+    assert ended
+    assert info["outcome"] == plain.outcome
     env.close()
 
 
@@ -106,7 +109,8 @@ def test_the_same_job_is_the_same_whatever_was_played_before(stage, plain):
 def test_a_moved_start_is_part_of_the_scene(stage, plain):
     moved = played(stage, "joints")
     off = np.abs(np.subtract(moved.episode.arm_start_rad, plain.episode.arm_start_rad))
-    assert moved.success and moved.recovery == "joints"
+    assert moved.success
+    assert moved.recovery == "joints"
     assert 0.05 < off.max() <= MOVED_START_RAD
     assert moved.episode.objects == plain.episode.objects
     start = moved.measured[0, spec.ARM] * spec.ARM_SCALE_RAD
@@ -115,7 +119,9 @@ def test_a_moved_start_is_part_of_the_scene(stage, plain):
 
 def test_a_shoved_target_is_noticed_and_grasped_where_it_is(stage, plain):
     shoved = played(stage, "shove")
-    assert shoved.success and shoved.recovery == "shove" and shoved.attempts == 1
+    assert shoved.success
+    assert shoved.recovery == "shove"
+    assert shoved.attempts == 1
     at = poses(stage, shoved)
     jumps = np.linalg.norm(np.diff(at[:, :2], axis=0), axis=1)
     when = int(jumps.argmax())
@@ -130,9 +136,12 @@ def test_a_shoved_target_is_noticed_and_grasped_where_it_is(stage, plain):
 
 def test_a_missed_grasp_comes_up_empty_and_is_followed_by_another(stage):
     missed = next(p for p in (played(stage, "miss", index) for index in range(INDEX, 20)) if p.recovery == "miss")
-    assert missed.success and missed.attempts == 2
+    assert missed.success
+    assert missed.attempts == 2
     back = np.flatnonzero(np.diff(missed.phases) < 0)
-    assert len(back) == 1 and missed.phases[back[0]] == search.LIFT and missed.phases[back[0] + 1] == search.REACH
+    assert len(back) == 1
+    assert missed.phases[back[0]] == search.LIFT
+    assert missed.phases[back[0] + 1] == search.REACH
     heights = poses(stage, missed)[:, 2]
     assert heights[: back[0]].max() - heights[0] < 0.02
     assert heights[-1] - heights[0] > spec.LIFT_HEIGHT_M
@@ -158,8 +167,30 @@ def test_a_short_hold_judges_by_how_fast_the_target_sinks():
     assert expected_lowest_m(whole) == pytest.approx(whole[-1])
 
 
+@pytest.mark.parametrize(("sinks_m", "steps"), [(0.0, 20), (0.0002, HOLD_STEPS), (0.005, 7)])
+def test_a_hold_ends_early_only_where_the_result_is_plain(stage, monkeypatch, sinks_m, steps):
+    held = [0]
+
+    def drive(*_):
+        held[0] += 1
+
+    monkeypatch.setattr(stage, "_drive", drive)
+    heights = {
+        0.0: lambda: 0.13,
+        0.0002: lambda: max(0.11, 0.13 - 0.0002 * held[0]),
+        0.005: lambda: 0.13 - 0.005 * held[0],
+    }
+    monkeypatch.setattr(type(stage.scene), "lowest_m", lambda *_: heights[sinks_m]())
+    stage._readings = replace(stage._readings, target_lowest_m=0.13)
+    word = stage._hold(np.zeros(spec.ACTION_DIM))
+    assert held[0] == steps
+    assert is_success(word) == (sinks_m < 0.001)
+
+
 def test_a_scene_without_a_grasp_ends_with_the_planners_word(stage, monkeypatch):
     monkeypatch.setattr("datagen.stage.find_grasp", lambda *_: None)
     result = played(stage, "none")
-    assert result.outcome == "planner" and not is_success(result.outcome)
-    assert result.actions.shape == (0, spec.ACTION_DIM) and result.states.shape[0] == 0
+    assert result.outcome == "planner"
+    assert not is_success(result.outcome)
+    assert result.actions.shape == (0, spec.ACTION_DIM)
+    assert result.states.shape[0] == 0

@@ -111,11 +111,34 @@ def test_a_film_holds_every_step(shown, good, tmp_path, capsys):
     assert [p.name for p in tmp_path.iterdir()] == ["demo.mp4"]
 
 
-def test_a_damaged_frame_leaves_no_film(good, tmp_path, capsys):
-    path = broken(good, tmp_path, lambda file: file["data/demo_2"].attrs.__delitem__("recovery"))
+def without_recovery(file):
+    del file["data/demo_2"].attrs["recovery"]
+
+
+def without_phases(file):
+    del file["data/demo_2/phases"]
+
+
+def unknown_table(file):
+    attrs = file["data/demo_2"].attrs
+    attrs["spec"] = attrs["spec"].replace('"table": "', '"table": "no_such_')
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (without_recovery, "attribute 'recovery' is missing"),
+        (without_phases, "phases is missing"),
+        (unknown_table, "the stored spec is no scene that can be built"),
+    ],
+)
+def test_a_damaged_demonstration_is_named_and_leaves_no_film(good, tmp_path, capsys, damage, words):
+    path = broken(good, tmp_path, damage)
     assert view.main([str(path), "--video", str(tmp_path / "x.mp4")]) == 1
-    assert f"datagen.view: {path}, demo_2: attribute 'recovery' is missing" in capsys.readouterr().err
-    assert not (tmp_path / "x.mp4").exists()
+    told = capsys.readouterr().err
+    assert f"datagen.view: {path}, demo_2: " in told
+    assert words in told
+    assert [p.name for p in tmp_path.iterdir()] == [path.name]
 
 
 @pytest.mark.parametrize(

@@ -141,7 +141,7 @@ def test_frames_stored_in_another_way_are_the_same(original, demos, how):
 
 def test_frames_stored_as_jpeg_are_decoded_as_storage_decodes_them(original, tmp_path):
     demo, path = DemoFile(original).read("demo_0"), tmp_path / "jpeg.h5"
-    packed = {key: Frames.pack(demo.obs[key], demo.obs[key].shape[1:], jpeg=True) for key in ("head", "wrist")}
+    packed = {key: Frames.pack(demo.obs[key], demo.obs[key].shape[1:], jpeg_quality=95) for key in ("head", "wrist")}
     file = DemoFile(path)
     file.write(replace(demo, obs={**demo.obs, **packed}))
     file.finish(ENV_ARGS)

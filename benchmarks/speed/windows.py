@@ -3,9 +3,9 @@
 A window is one head and one wrist frame, the state and 64 actions. robomimic's `SequenceDataset` has one length for all
 that it returns, so a sample with 64 actions reads 64 frames of each camera; that is the comparison that counts. The
 second line lets it read a single frame and a single action, which no chunk of actions can be learned from: what is
-left there is mostly the decompression, the same for both. Run it where robomimic 0.3.0 is installed, see
-`tests/external/check_robomimic.py`; without it, only our own rate is measured. CPU time of one process, in alternating
-blocks, because other work on the machine disturbs both alike.
+left there is mostly the decompression, where the extra `data` (libdeflate) helps us. Run it where robomimic 0.3.0 is
+installed, see `tests/external/check_robomimic.py`; without it, only our own rate is measured. CPU time of one process,
+in alternating blocks, because other work on the machine disturbs both alike.
 """
 
 import contextlib

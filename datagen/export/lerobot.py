@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from datagen.export import statistics
+from datagen.export import lerobot_meta, statistics
 from datagen.export.source import (
     ExportError,
     Source,
@@ -31,14 +31,9 @@ from datagen.export.video import VideoWriter
 from datagen.storage import Demo
 from envs import spec
 
-VERSION = "v3.0"
-CHUNK_SIZE = 1000  # files per folder
 # The reader looks a frame up by its time as float32, within 0.1 ms: fine for 300 s, not for an hour.
 FRAMES_PER_VIDEO = 300 * spec.CONTROL_HZ
-IMAGE_PREFIX = "observation.images."
 DATA_FILE, EPISODES_FILE = "data/chunk-000/file-000.parquet", "meta/episodes/chunk-000/file-000.parquet"
-DATA_PATH = "data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet"
-VIDEO_PATH = "videos/{video_key}/chunk-{chunk_index:03d}/file-{file_index:03d}.mp4"
 
 Progress = Callable[[int, int], None]
 
@@ -102,7 +97,7 @@ class _Camera:
             self.writer = VideoWriter(self.path(self.file_index), (width, height), spec.CONTROL_HZ, self.codec)
         first = self.writer.frames
         self.writer.write(frames)
-        chunk, file = divmod(self.file_index, CHUNK_SIZE)
+        chunk, file = divmod(self.file_index, lerobot_meta.CHUNK_SIZE)
         return {
             f"videos/{self.key}/chunk_index": chunk,
             f"videos/{self.key}/file_index": file,
@@ -111,8 +106,8 @@ class _Camera:
         }
 
     def path(self, file_index: int) -> Path:
-        chunk, file = divmod(file_index, CHUNK_SIZE)
-        return self.root / VIDEO_PATH.format(video_key=self.key, chunk_index=chunk, file_index=file)
+        chunk, file = divmod(file_index, lerobot_meta.CHUNK_SIZE)
+        return self.root / lerobot_meta.VIDEO_PATH.format(video_key=self.key, chunk_index=chunk, file_index=file)
 
     def close(self) -> None:
         if self.writer is not None:
@@ -143,9 +138,9 @@ class _Writer:
     def __post_init__(self) -> None:
         if self.codec not in ("h264", "av1"):
             raise ExportError(f"unknown video codec {self.codec!r}; choose h264 or av1")
-        self._cameras = [_Camera(IMAGE_PREFIX + name, self.codec, self.root) for name in spec.CAMERAS]
+        self._cameras = [_Camera(lerobot_meta.IMAGE_PREFIX + name, self.codec, self.root) for name in spec.CAMERAS]
         if self.mask:
-            self._cameras.append(_Camera(IMAGE_PREFIX + "mask", "h264-lossless", self.root))
+            self._cameras.append(_Camera(lerobot_meta.IMAGE_PREFIX + "mask", "h264-lossless", self.root))
 
     def append(self, demo: Demo) -> None:
         head, wrist, mask = pictures(demo)
@@ -176,16 +171,20 @@ class _Writer:
         for camera in self._cameras:
             camera.close()
         self._table.close()
+        frames = self._episodes[-1]["dataset_to_index"]
         meta = self.root / "meta"
         (self.root / EPISODES_FILE).parent.mkdir(parents=True)
         pq.write_table(pa.Table.from_pylist(self._episodes), self.root / EPISODES_FILE, compression="snappy")
-        pq.write_table(_tasks_table(list(self._tasks)), meta / "tasks.parquet")
+        pq.write_table(lerobot_meta.tasks_table(list(self._tasks)), meta / "tasks.parquet")
         whole = {key: statistics.together([each[key] for each in self._stats]) for key in self._stats[0]}
         _write_json(meta / "stats.json", {k: {n: v.tolist() for n, v in each.items()} for k, each in whole.items()})
-        _write_json(meta / "info.json", self._info())
+        cameras = {camera.key: camera.codec for camera in self._cameras}
+        _write_json(
+            meta / "info.json", lerobot_meta.info(len(self._episodes), frames, len(self._tasks), cameras, self._size)
+        )
         about = {"source": source.path.name, **description(self._size), "episodes": self._facts}
         _write_json(meta / "dexclutter.json", about)
-        return LeRobotSummary(len(self._episodes), self._episodes[-1]["dataset_to_index"], len(self._tasks))
+        return LeRobotSummary(len(self._episodes), frames, len(self._tasks))
 
     def abandon(self) -> None:
         for camera in self._cameras:
@@ -202,53 +201,6 @@ class _Writer:
             (self.root / DATA_FILE).parent.mkdir(parents=True)
             self._table = pq.ParquetWriter(self.root / DATA_FILE, table.schema, compression="snappy")
         self._table.write_table(table)
-
-    def _info(self) -> dict[str, Any]:
-        last = self._episodes[-1]
-        return {
-            "codebase_version": VERSION,
-            "robot_type": "rm75_dexterous_hand",
-            "total_episodes": len(self._episodes),
-            "total_frames": last["dataset_to_index"],
-            "total_tasks": len(self._tasks),
-            "chunks_size": CHUNK_SIZE,
-            "data_files_size_in_mb": 100,
-            "video_files_size_in_mb": 200,
-            "fps": spec.CONTROL_HZ,
-            "splits": {"train": f"0:{len(self._episodes)}"},
-            "data_path": DATA_PATH,
-            "video_path": VIDEO_PATH,
-            "features": self._features(),
-        }
-
-    def _features(self) -> dict[str, Any]:
-        about = description(self._size)
-        features = {
-            key: {
-                "dtype": "float32",
-                "shape": [spec.ACTION_DIM],
-                "names": about[column]["names"],
-                "info": {word: about[column][word] for word in ("unit", "scale", "meaning")},
-            }
-            for key, column in (("observation.state", "state"), ("action", "actions"))
-        }
-        width, height = self._size
-        for camera in self._cameras:
-            features[camera.key] = {
-                "dtype": "video",
-                "shape": [height, width, 3],
-                "names": ["height", "width", "channels"],
-                "info": {
-                    "video.height": height, "video.width": width, "video.fps": spec.CONTROL_HZ, "video.channels": 3,
-                    "video.codec": "av1" if camera.codec == "av1" else "h264", "video.pix_fmt": "yuv420p",
-                    "video.is_depth_map": False, "has_audio": False,
-                },
-            }  # fmt: skip
-        scalars = {"next.reward": "float32", "next.done": "bool", "timestamp": "float32"}
-        scalars |= dict.fromkeys(("phase", "frame_index", "episode_index", "index", "task_index"), "int64")
-        features |= {key: {"dtype": dtype, "shape": [1], "names": None} for key, dtype in scalars.items()}
-        features["phase"]["info"] = {"meaning": about["phases"]}
-        return features
 
 
 def _columns(demo: Demo, episode: int, first: int, task: int) -> dict[str, np.ndarray]:
@@ -273,21 +225,6 @@ def _arrow(values: np.ndarray) -> Any:
     if values.ndim == 1:
         return pa.array(values)
     return pa.FixedSizeListArray.from_arrays(pa.array(values.reshape(-1)), values.shape[1])
-
-
-def _tasks_table(tasks: list[str]) -> Any:
-    """Task texts as the index of the table, which is where the reader looks for them (through pandas)."""
-    import pyarrow as pa
-
-    index = "__index_level_0__"
-    text = {"name": None, "field_name": index, "pandas_type": "unicode", "numpy_type": "object", "metadata": None}
-    number = {
-        "name": "task_index", "field_name": "task_index", "pandas_type": "int64", "numpy_type": "int64",
-        "metadata": None,
-    }  # fmt: skip
-    pandas = {"index_columns": [index], "column_indexes": [], "columns": [number, text], "pandas_version": "2.0.0"}
-    table = pa.table({"task_index": pa.array(range(len(tasks)), pa.int64()), index: pa.array(tasks, pa.string())})
-    return table.replace_schema_metadata({"pandas": json.dumps(pandas)})
 
 
 def _write_json(path: Path, values: dict[str, Any]) -> None:

@@ -25,6 +25,7 @@ LEAST_PSNR_DB = 30.0
 
 
 def main() -> int:
+    """Exit code 0 when everything is as it should be; an AssertionError says what is not."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("demos", type=Path)
     options.add_argument("out", type=Path)
