@@ -68,7 +68,7 @@ def loft(rings: np.ndarray, *, cap_start: bool = True, cap_end: bool = True) -> 
 
 
 def circle(n: int, radius_x: float = 1.0, radius_y: float | None = None, power: float = 2.0) -> np.ndarray:
-    """A superellipse in the xy plane, shape (n, 3), counter-clockwise from +x. power 2 is an ellipse, 6 nearly a box."""
+    """A superellipse in the xy plane, (n, 3), counter-clockwise from +x. power 2 is an ellipse, 6 nearly a box."""
     t = np.linspace(0, 2 * np.pi, n, endpoint=False)
     c, s = np.cos(t), np.sin(t)
     ry = radius_x if radius_y is None else radius_y

@@ -18,7 +18,8 @@ def plan_at(x: float, azimuth_deg: float) -> Plan:
 
 def test_difference_is_metres_and_degrees():
     metres, degrees = agreement.difference(plan_at(0.0, 0), plan_at(0.03, 20))
-    assert abs(metres - 0.03) < 1e-12 and abs(degrees - 20) < 1e-6
+    assert abs(metres - 0.03) < 1e-12
+    assert abs(degrees - 20) < 1e-6
 
 
 def test_agreement_has_limits_in_place_and_turn():
@@ -26,7 +27,8 @@ def test_agreement_has_limits_in_place_and_turn():
     assert agreement.agrees(here, plan_at(0.019, 14))
     assert not agreement.agrees(here, plan_at(0.021, 0))
     assert not agreement.agrees(here, plan_at(0.0, 16))
-    assert not agreement.agrees(here, None) and not agreement.agrees(None, None)
+    assert not agreement.agrees(here, None)
+    assert not agreement.agrees(None, None)
     assert agreement.agrees(here, replace(here, tolerant=True))
 
 

@@ -39,15 +39,18 @@ def test_a_slice_sees_only_what_lies_between_its_planes():
     shape = grasps.Shape([narrow, wide])
     axes = grasps.hand_rotation(0, 0, 0)  # x points down: the slice is horizontal
     near_y, near_z = shape.near_edges(axes, np.eye(3), np.zeros(3), middle=-0.02)
-    assert near_y == pytest.approx(-0.01) and near_z == pytest.approx(-0.01)
+    assert near_y == pytest.approx(-0.01)
+    assert near_z == pytest.approx(-0.01)
     near_y, near_z = shape.near_edges(axes, np.eye(3), np.zeros(3), middle=-0.3)
-    assert near_y == pytest.approx(-0.05) and near_z == pytest.approx(-0.05)
+    assert near_y == pytest.approx(-0.05)
+    assert near_z == pytest.approx(-0.05)
 
 
 def test_a_slice_cuts_through_pieces_without_points_inside():
     tall = grasps.Shape([Piece("box", (0.02, 0.03, 0.5))])
     near_y, near_z = tall.near_edges(grasps.hand_rotation(0, 0, 0), np.eye(3), np.zeros(3), middle=0.1)
-    assert near_y == pytest.approx(-0.03) and near_z == pytest.approx(-0.02)
+    assert near_y == pytest.approx(-0.03)
+    assert near_z == pytest.approx(-0.02)
 
 
 def test_bounds_and_width_agree_with_the_box():
@@ -75,7 +78,8 @@ def test_candidates_come_in_one_order_whatever_happened_before(branch):
     first = [(g.template, g.azimuth_deg) for g in grasps.candidates(branch)]
     branch.blocked(np.zeros(7), np.ones(6))
     again = [(g.template, g.azimuth_deg) for g in grasps.candidates(branch)]
-    assert first == again and len(first) > 20
+    assert first == again
+    assert len(first) > 20
 
 
 def test_no_candidate_puts_the_hand_into_the_table(branch):

@@ -14,7 +14,8 @@ def test_every_posture_puts_the_hand_where_it_was_asked_to_be():
     assert len(found) > 10
     for q in found:
         np.testing.assert_allclose(motion.hand_pose(q), pose, atol=1e-8)
-        assert (q >= JOINT_LIMITS_RAD[:, 0] - 1e-6).all() and (q <= JOINT_LIMITS_RAD[:, 1] + 1e-6).all()
+        assert (q >= JOINT_LIMITS_RAD[:, 0] - 1e-6).all()
+        assert (q <= JOINT_LIMITS_RAD[:, 1] + 1e-6).all()
 
 
 def test_ranked_postures_begin_near_the_present_one():
@@ -50,7 +51,8 @@ def test_a_timed_path_ends_exactly_and_stays_within_the_drives(least):
     waypoints = np.stack([POSES["init"], POSES["return_medium"], POSES["placement"]])
     steps = motion.duration_steps(waypoints, least)
     path = motion.timed(waypoints, steps)
-    assert path.shape == (steps, spec.ARM_DOF) and steps >= least
+    assert path.shape == (steps, spec.ARM_DOF)
+    assert steps >= least
     np.testing.assert_array_equal(path[-1], waypoints[-1])
     speed = np.diff(np.vstack([waypoints[:1], path]), axis=0) * spec.CONTROL_HZ
     assert (np.abs(speed).max(axis=0) <= MAX_SPEED_RAD_S).all()

@@ -32,10 +32,13 @@ def planned(env):
 
 def test_a_plan_has_all_phases_in_order_and_stays_in_the_action_space(planned):
     _, plan = planned
-    assert plan is not None and plan.tolerant
+    assert plan is not None
+    assert plan.tolerant
     assert plan.actions.shape == (len(plan.phases), spec.ACTION_DIM)
-    assert (np.diff(plan.phases) >= 0).all() and set(plan.phases) == set(range(len(search.PHASES)))
-    assert (plan.actions >= spec.ACTION_LOW - 1e-6).all() and (plan.actions <= spec.ACTION_HIGH + 1e-6).all()
+    assert (np.diff(plan.phases) >= 0).all()
+    assert set(plan.phases) == set(range(len(search.PHASES)))
+    assert (plan.actions >= spec.ACTION_LOW - 1e-6).all()
+    assert (plan.actions <= spec.ACTION_HIGH + 1e-6).all()
     jumps = np.abs(np.diff(plan.actions[:, spec.ARM], axis=0)) * spec.ARM_SCALE_RAD
     assert jumps.max() < 0.2
 
@@ -97,7 +100,8 @@ def test_the_expert_succeeds_and_is_the_same_twice(env):
     for result in results:
         result.pop("wall_s")
     assert results[0] == results[1]
-    assert results[0]["success"] and 55 <= results[0]["steps"] <= 120
+    assert results[0]["success"]
+    assert 55 <= results[0]["steps"] <= 120
 
 
 def test_the_expert_grasps_again_after_a_real_failure(env):
@@ -112,7 +116,9 @@ def test_the_expert_grasps_again_after_a_real_failure(env):
             return action
 
     result = run_episode(env, Clumsy(), make_episode("unseen_objects", EASY))
-    assert result.success and result.attempts == 1 and result.steps > 120
+    assert result.success
+    assert result.attempts == 1
+    assert result.steps > 120
 
 
 def test_the_expert_refuses_what_it_cannot_branch():
