@@ -24,8 +24,12 @@ from datagen.jobs import Request, RequestError
 from datagen.storage import DemoFile, StorageError
 from envs.interface import DexClutterError
 
-# A worker owns one core. Set before the libraries are imported, hence in the environment that it inherits.
-ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"), "1")
+# A worker owns one core; and memory of episodes goes back to the system at once (glibc would keep it in pieces, and
+# grow). Read before the libraries are there to ask, hence in the environment that the new interpreter inherits.
+WORKER_ENVIRONMENT = {
+    **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"), "1"),
+    "MALLOC_MMAP_THRESHOLD_": "1000000",
+}
 JOB_LIMIT_S = 900.0  # wall time; a job takes seconds, so a worker that is silent this long hangs
 FALSE_STARTS = 4  # workers lost before any has finished a job: then they cannot work at all
 RAY_RETRIES = 10  # of a job whose worker or node died
@@ -167,8 +171,8 @@ def _die_with(parent: int) -> None:
 @contextmanager
 def _started_alone() -> Iterator[None]:
     """One thread to a worker; and Ctrl-C, which reaches the whole process group, is for the parent to decide on."""
-    before = {name: os.environ.get(name) for name in ONE_THREAD}
-    os.environ.update(ONE_THREAD)
+    before = {name: os.environ.get(name) for name in WORKER_ENVIRONMENT}
+    os.environ.update(WORKER_ENVIRONMENT)
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

@@ -3,7 +3,7 @@
 joints: the arm starts up to 0.3 rad per joint off its usual place; the moved start is part of the stored scene.
 shove:  during the reach the target jumps once, up to 4 cm and 30 degrees, to a free place on the table: its pose is
         written into the simulation between two control steps. The expert notices, brakes and plans anew.
-miss:   the first grasp is carried out 2.5 to 4 cm beside the target and comes up empty; a regrasp follows.
+miss:   the first grasp is carried out 2.5 to 4 cm off the target and comes up empty; a regrasp follows.
 
 Each is drawn anew until it is free of collisions. A scene that leaves no room for another start or a miss gets a shove
 instead, and one that has no room for that is demonstrated undisturbed; what is stored is what happened.
@@ -38,7 +38,7 @@ TRIES = 24
 MOVED_START_RAD, LIMIT_MARGIN_RAD = 0.3, 0.05
 SHOVE_M, SHOVE_RAD = (0.015, 0.04), np.radians(30.0)
 SHOVE_STEPS = (7, 14)  # before this control step: the hand is on its way, and not yet near
-MISS_M = (0.025, 0.04)
+MISS_M, MISS_RAD = (0.025, 0.04), np.radians((35.0, 80.0))  # how far, and how much of it upwards
 MISS_TRIES = 8
 LEAST_VISIBLE = 0.6  # of what the head camera sees of the target from the usual start
 _INWARDS = 0.98  # a ray at the very corner would pass by
@@ -139,11 +139,11 @@ def missing_plan(scout: Scout, arm_rad: np.ndarray, plan: Plan, rng: np.random.G
     """The grasp of `plan` beside the target, tried out: it comes up empty and leaves everything standing."""
     address = scout.scene.object_qpos[0]
     for _ in range(MISS_TRIES):
-        far, angle = rng.uniform(*MISS_M), rng.uniform(0.5 * np.pi, 1.5 * np.pi)
+        far, angle = rng.uniform(*MISS_M), rng.uniform(*MISS_RAD)
         pose = plan.grasp.hand_in_world.copy()
-        # Short of the target along the fingers, or beside it: never deeper, where the palm would push.
-        pose[:3, 3] += far * (np.cos(angle) * pose[:3, 2] + np.sin(angle) * pose[:3, 0])
-        pose[2, 3] = max(pose[2, 3], plan.grasp.hand_in_world[2, 3])
+        # Short of the target and above it; beside it or deeper, the hand would push it over or take it all the same.
+        way = -np.cos(angle) * pose[:3, 2] + np.sin(angle) * np.array([0.0, 0.0, 1.0])
+        pose[:3, 3] += far * way / np.linalg.norm(way)
         beside = plan_motion(scout, arm_rad, replace(plan.grasp, hand_in_world=pose))
         if beside is None:
             continue

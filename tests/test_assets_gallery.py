@@ -65,7 +65,8 @@ def test_command_writes_the_sheets(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(gallery, "PARTS", {"hands": lambda: iter([("hands", tiles, 2)])})
     written = gallery.main(gallery.Options(out=tmp_path / "new", only=("hands",)))
     assert [path.name for path in written] == ["hands.png"]
-    assert "hands.png: 3 tiles" in " ".join(capsys.readouterr().out.split())
+    # The console may break a long path anywhere.
+    assert "hands.png:3tiles" in "".join(capsys.readouterr().out.split())
     with Image.open(written[0]) as sheet:
         assert sheet.width > 2 * 20
         assert sheet.height > 2 * 10

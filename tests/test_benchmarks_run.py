@@ -37,7 +37,11 @@ def rows(folder: str) -> list[dict]:
 
 def started(folder: str, *words: str) -> subprocess.Popen:
     """The command with slow episodes, in a process group of its own as a shell would start it."""
-    code = "import sys, benchmarks.run, fake_episodes as f; sys.exit(benchmarks.run.main(sys.argv[1:], f.slow))"
+    # A shell's background jobs, and all that they start, ignore SIGINT: the command shall hear it here all the same.
+    code = (
+        "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "import benchmarks.run, fake_episodes as f; sys.exit(benchmarks.run.main(sys.argv[1:], f.slow))"
+    )
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     command = [sys.executable, "-c", code, *UNSEEN, "--workers", "2", "--out", folder, *words]
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True, start_new_session=True)
