@@ -16,7 +16,7 @@ from rich.table import Table
 
 from assets import gl
 from benchmarks.evaluate import usable_cores
-from benchmarks.versions import installed
+from datagen.versions import installed
 
 LOCK = Path(__file__).parent.parent / "requirements.lock"
 SPARSE_BUG_VERSION = "4.0.0"

@@ -21,9 +21,9 @@ from benchmarks.policies import make_policy
 from benchmarks.report import write_report
 from benchmarks.suites import Suite, get_suite
 from benchmarks.summary import success_rate, summarise
-from benchmarks.versions import MUJOCO, versions
 from benchmarks.worker import make_runner, obs_mode
 from datagen.storage import ROBOMIMIC_GYM_TYPE, DemoFile
+from datagen.versions import MUJOCO, versions
 from envs.episode import USER_SUITE, distribution
 from envs.interface import EpisodeError, Policy
 

@@ -12,10 +12,10 @@ from assets import gl
 from benchmarks.evaluate import Plan, Runner, error_result
 from benchmarks.journal import thumbnail_name, video_name
 from benchmarks.policies import make_policy
-from benchmarks.versions import versions
 from benchmarks.video import ThumbnailObserver, VideoObserver
 from datagen.record import DemoRecorder
 from datagen.storage import DemoFile
+from datagen.versions import versions
 from envs.episode import make_episode
 from envs.interface import EpisodeResult
 from envs.rollout import Observer, run_episode

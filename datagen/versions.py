@@ -1,17 +1,23 @@
-"""What a demonstration was made with: versions of this package and of what decides its numbers."""
+"""What a number or a demonstration was made with: versions of this package and of what decides its results."""
 
 import platform
 from importlib import metadata
 
-PACKAGES = ("dexclutter", "mujoco", "numpy")
+MUJOCO = "mujoco"
 
 
 def versions() -> dict[str, str]:
-    """Name -> version of this package, MuJoCo, numpy and Python; "not installed" for a checkout that is just run."""
-    return {name: _installed(name) for name in PACKAGES} | {"python": platform.python_version()}
+    """Name -> version of this package, MuJoCo, numpy and Python, without importing any of them."""
+    return {
+        "dexclutter": installed("dexclutter"),
+        MUJOCO: installed(MUJOCO),
+        "numpy": installed("numpy"),
+        "python": platform.python_version(),
+    }
 
 
-def _installed(name: str) -> str:
+def installed(name: str) -> str:
+    """The installed version of a package, or "not installed" (a checkout can be run without installing it)."""
     try:
         return metadata.version(name)
     except metadata.PackageNotFoundError:
