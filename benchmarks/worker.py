@@ -13,11 +13,12 @@ from benchmarks.evaluate import Plan, Runner, error_result
 from benchmarks.journal import thumbnail_name, video_name
 from benchmarks.policies import make_policy
 from benchmarks.video import ThumbnailObserver, VideoObserver
+from datagen.playback import RENDERER, renderer
 from datagen.record import DemoRecorder
 from datagen.storage import DemoFile
 from datagen.versions import versions
 from envs.episode import make_episode
-from envs.interface import EpisodeResult
+from envs.interface import EpisodeResult, Policy
 from envs.rollout import Observer, run_episode
 from envs.sim import SimEnv
 
@@ -34,7 +35,7 @@ def make_runner(plan: Plan) -> Runner:
     def run(index: int) -> EpisodeResult:
         episode = make_episode(plan.suite, index, plan.version)
         with ExitStack() as stack:
-            observers = _observers(plan, index, can_draw, stack)
+            observers = _observers(plan, policy, index, can_draw, stack)
             result = run_episode(env, policy, episode, plan.attempts, observers)
         return checked(plan, result, physics_warnings(env.data))
 
@@ -59,7 +60,14 @@ def checked(plan: Plan, result: EpisodeResult, warnings: Sequence[str]) -> Episo
     return result
 
 
-def _observers(plan: Plan, index: int, can_draw: bool, stack: ExitStack) -> list[Observer]:
+def recorder(plan: Plan, policy: Policy) -> DemoRecorder:
+    """What records the successes of a policy, with its phases where it has an attribute `phase_index` (else -1)."""
+    made = versions() | ({RENDERER: renderer()} if policy.cameras else {})
+    phase = (lambda: policy.phase_index) if hasattr(policy, "phase_index") else None
+    return DemoRecorder(DemoFile(plan.demos), made, phase)
+
+
+def _observers(plan: Plan, policy: Policy, index: int, can_draw: bool, stack: ExitStack) -> list[Observer]:
     observers: list[Observer] = []
     if plan.media_dir is not None:
         if can_draw:
@@ -67,7 +75,7 @@ def _observers(plan: Plan, index: int, can_draw: bool, stack: ExitStack) -> list
         if index in plan.videos:
             observers.append(stack.enter_context(VideoObserver(Path(plan.media_dir) / video_name(index))))
     if plan.demos is not None:
-        observers.append(DemoRecorder(DemoFile(plan.demos), versions()))
+        observers.append(recorder(plan, policy))
     return observers
 
 

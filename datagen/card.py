@@ -12,10 +12,9 @@ import jinja2
 import numpy as np
 from markupsafe import Markup
 
-from assets.robots.rm75 import MAX_SPEED_RAD_S
+from assets.robots.rm75 import MAX_ACCELERATION_RAD_S2, MAX_SPEED_RAD_S
 from assets.robots.station import TABLE_X
 from datagen import charts, panels
-from datagen.checks import MAX_ACCELERATION_RAD_S2
 from datagen.findings import BINS, INVARIANTS, Audit, Finding, Shot
 from envs import spec
 from envs.episode import TARGET_X, TARGET_Y

@@ -14,7 +14,7 @@ import numpy as np
 
 from assets.looks.looks import TEST_LIGHTINGS, TEST_TABLES, TRAIN_LIGHTINGS, TRAIN_TABLES
 from assets.objects import library
-from assets.robots.rm75 import MAX_SPEED_RAD_S
+from assets.robots.rm75 import MAX_ACCELERATION_RAD_S2, MAX_SPEED_RAD_S
 from datagen.search import PHASES
 from envs import spec
 from envs.interface import OUTCOMES, SUCCESSES
@@ -25,8 +25,6 @@ PLAUSIBLE_SHIFTS = range(4)
 # Measured on the expert: 0.002 to 0.004 rad at a shift of one step. A knocked joint takes some steps to come back.
 MAX_LAG_RESIDUAL_RAD = 0.05
 LEAST_MOTION_RAD = 0.01  # an arm that moves less has no lag to measure
-# The vendor's controller takes at most 500 rpm/s as a joint's acceleration (JSON protocol, set_joint_max_acc).
-MAX_ACCELERATION_RAD_S2 = np.full(spec.ARM_DOF, 500.0 * 2.0 * np.pi / 60.0)
 SPEED_TOLERANCE = 1.001  # actions are stored as float32
 MIN_PHRASINGS = 3
 STATE_TOLERANCE = 1e-7  # rounding to float32

@@ -5,7 +5,7 @@ from collections import deque
 import numpy as np
 
 from datagen.branch import Branch
-from datagen.search import Plan, find_plan
+from datagen.search import LIFT, REACH, Plan, find_plan
 from envs import spec
 from envs.home import homing_actions
 from envs.interface import GraspEnv, Observation, Policy
@@ -17,7 +17,8 @@ class Expert(Policy):
     """Plans a grasp in a copy of the physics, carries it out open loop, looks, and tries again if it failed.
 
     The same scene leads to the same grasp: candidates have a canonical order, and `seed` decides only with which
-    small errors a candidate is tested. `plan` is the latest plan, None before the first or when none was found.
+    small errors a candidate is tested. `plan` is the latest plan, None before the first or when none was found;
+    `phase_index` is the phase of the latest action, in datagen.search.PHASES.
     """
 
     name = "expert"
@@ -25,7 +26,8 @@ class Expert(Policy):
 
     def __init__(self) -> None:
         self.plan: Plan | None = None
-        self._queue: deque[np.ndarray] = deque()
+        self.phase_index = REACH
+        self._queue: deque[tuple[np.ndarray, int]] = deque()  # actions and their phases
         self._env: SimEnv | None = None
 
     def reset(self, env: GraspEnv, seed: int) -> None:
@@ -38,30 +40,30 @@ class Expert(Policy):
         self._branch = Branch(self._env.scene)
         self._rng = np.random.default_rng(seed)
         self._queue.clear()
-        self.plan, self._failed, self._last, self._homed = None, set(), None, True
+        self.plan, self.phase_index, self._failed, self._last, self._homed = None, REACH, set(), None, True
 
     def act(self, observation: Observation) -> np.ndarray:
         """The next action, shape (13,)."""
         if not self._queue:
             self._refill(observation)
-        self._last = self._queue.popleft()
+        self._last, self.phase_index = self._queue.popleft()
         return self._last
 
     def _refill(self, observation: Observation) -> None:
         env = self._env
         if self._last is not None and self.plan is not None and env.scene.lowest_m(env.data) >= spec.LIFT_HEIGHT_M:
-            self._queue.append(self._last)
+            self._queue.append((self._last, LIFT))
             return
         if not self._homed:
             self._failed.add((self.plan.grasp.template, self.plan.grasp.azimuth_deg))
             home, rest = env.scene.episode.arm_start_rad, env.scene.hand.rest_action
-            self._queue.extend(homing_actions(observation[spec.STATE], home, rest))
+            self._queue.extend((action, REACH) for action in homing_actions(observation[spec.STATE], home, rest))
             self._homed = True
             return
         self._branch.snapshot(env.data, env.servo)
         self.plan = find_plan(self._branch, env.servo.reference_rad, self._rng, frozenset(self._failed))
         if self.plan is None:  # nothing holds: stand still until the attempt is over
-            self._queue.extend([observation[spec.STATE].astype(float)] * ATTEMPT_STEPS)
+            self._queue.extend([(observation[spec.STATE].astype(float), REACH)] * ATTEMPT_STEPS)
             return
-        self._queue.extend(self.plan.actions)
+        self._queue.extend(zip(self.plan.actions, self.plan.phases.tolist(), strict=True))
         self._homed = False

@@ -1,6 +1,5 @@
 """What a run of the generator shows: how many, how fast, how well, how large, how long."""
 
-import math
 import os
 import time
 from collections import Counter
@@ -12,10 +11,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from datagen.generator import ERROR, JobResult
+from datagen.rates import duration, wilson_interval
 from datagen.storage import DemoFile
 
 PLAIN_LINES = 10  # lines of progress where there is no terminal to redraw
-_Z = 1.959963984540054  # 95 %
 
 
 class Tally:
@@ -42,7 +41,7 @@ class Tally:
         """One line: episodes per minute, success rate with its 95 % interval, size on disk, time left."""
         played = self.done - self._earlier
         seconds = max(1e-9, time.monotonic() - self._began)
-        left = "" if not played else f" · {_duration((self.total - self.done) * seconds / played)} left"
+        left = "" if not played else f" · {duration((self.total - self.done) * seconds / played)} left"
         return f"{60 * played / seconds:.1f} episodes/min · {self._rate()} · {_bytes(self._bytes)}{left}"
 
     def last_words(self, path: Path) -> str:
@@ -53,19 +52,9 @@ class Tally:
 
     def _rate(self) -> str:
         scored = self.done - self._errors
-        low, high = wilson(self._successes, scored)
+        low, high = wilson_interval(self._successes, scored)
         share = 100.0 * self._successes / scored if scored else 0.0
         return f"success {share:.1f} % ({self._successes}/{scored}, {100 * low:.1f} to {100 * high:.1f} %)"
-
-
-def wilson(successes: int, n: int) -> tuple[float, float]:
-    """The 95 % score interval of a share (Wilson 1927); (0, 1) before the first trial."""
-    if n == 0:
-        return 0.0, 1.0
-    share, weight = successes / n, _Z * _Z / n
-    centre = (share + weight / 2) / (1 + weight)
-    half = _Z * math.sqrt(share * (1 - share) / n + weight / (4 * n)) / (1 + weight)
-    return max(0.0, centre - half), min(1.0, centre + half)
 
 
 @contextmanager
@@ -109,10 +98,3 @@ def _size(file: DemoFile) -> int:
 
 def _bytes(count: int) -> str:
     return f"{count / 1e9:.2f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"
-
-
-def _duration(seconds: float) -> str:
-    whole = round(seconds)
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s" if whole >= 60 else f"{whole} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from datagen.search import CLOSE
 from datagen.storage import UNKNOWN_PHASE, Demo, DemoFile
 from datagen.words import scene_words
 from envs import spec
@@ -51,20 +52,27 @@ class DemoRecorder(Observer):
         # Rows show what was there before their action, so what followed the last one is left out.
         observations, states = self._observations[:-1], self._states[:-1]
         keys = [key for key in observations[0] if key != spec.INSTRUCTION]
+        phases = np.array(self._phases, np.int8)
         demo = Demo(
             suite=result.suite,
             index=result.index,
             success=result.success,
             outcome=result.outcome,
-            attempts=result.attempts,
+            attempts=max(result.attempts, grasps(phases)),
             actions=np.stack(self._actions),
             states=np.stack(states),
             rewards=np.array(self._rewards, np.float32),
             dones=np.array(self._dones),
-            phases=np.array(self._phases, np.int8),
+            phases=phases,
             obs={key: np.stack([seen[key] for seen in observations]) for key in keys},
             spec=env.scene.episode.as_dict(),
             versions=self._versions,
             **scene_words(env.scene),
         )
         self._file.write(demo)
+
+
+def grasps(phases: np.ndarray) -> int:
+    """How often the hand begins to close in phases (T,); 0 where nobody said which they were."""
+    closing = phases == CLOSE
+    return int(np.count_nonzero(closing[1:] & ~closing[:-1]) + closing[:1].sum())

@@ -37,6 +37,22 @@ class ActionError(DexClutterError, ValueError):
     """An action of the wrong shape, or with values that are not numbers."""
 
 
+class Truth(ABC):
+    """What only a simulation knows of the present moment. Whoever reads it declares itself privileged."""
+
+    @abstractmethod
+    def target_mask(self) -> np.ndarray:
+        """(H, W) uint8, 1 where the head image shows the target; the size of the head image."""
+
+    @abstractmethod
+    def target_height_m(self) -> float:
+        """Height of the target's lowest point over the table (m)."""
+
+    @abstractmethod
+    def target_touched(self) -> bool:
+        """Whether the hand touches the target."""
+
+
 class GraspEnv(gymnasium.Env[Observation, np.ndarray]):
     """One scene with one named target, acted on by 13 numbers at 20 Hz; simulated or real.
 
@@ -47,6 +63,11 @@ class GraspEnv(gymnasium.Env[Observation, np.ndarray]):
     @abstractmethod
     def instruction(self) -> str:
         """The words that name the target of the present episode."""
+
+    @property
+    def truth(self) -> Truth | None:
+        """The simulation's own knowledge; None where there is no simulation, as on a robot."""
+        return None
 
     @abstractmethod
     def retry(self) -> tuple[Observation, dict[str, Any]]:

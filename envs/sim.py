@@ -22,12 +22,13 @@ from envs.control import Servo, check_action
 from envs.episode import MAX_OBJECTS, EpisodeSpec, distribution, make_episode
 from envs.home import homing_actions
 from envs.instruction import MAX_LETTERS, InstructionSpace
-from envs.interface import EpisodeError, GraspEnv, Observation
+from envs.interface import EpisodeError, GraspEnv, Observation, Truth
 from envs.physics import resting_objects_sleep
 from envs.readings import raised_m, station_force_n, touched_objects
 from envs.registration import register as register
 from envs.scene import Scene, build_scene
 from envs.sensing import Rig
+from envs.truth import SimTruth
 from envs.window import Window
 
 OBS_MODES = ("state", "rgb")
@@ -159,6 +160,11 @@ class SimEnv(GraspEnv):
     def instruction(self) -> str:
         """The words that name the target."""
         return self._loaded().episode.instruction
+
+    @property
+    def truth(self) -> Truth:
+        """What the simulation knows, for privileged planners and masks."""
+        return SimTruth(self._loaded(), self.data, self._observing_rig())
 
     @property
     def task_description(self) -> str:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from assets.objects.library import SEEN, UNSEEN, get_object
-from assets.robots.rm75 import MAX_SPEED_RAD_S
+from assets.robots.rm75 import MAX_ACCELERATION_RAD_S2, MAX_SPEED_RAD_S
 from datagen import checks
 from envs import spec
 
@@ -239,7 +239,7 @@ def test_the_first_command_is_measured_from_where_the_arm_stood():
 def test_commands_beyond_the_vendors_limits_are_named(what, unit):
     motion = checks.Motion(np.zeros(7), np.zeros(7), np.full(7, 1e6))
     assert checks.too_fast(motion) == ""  # there is no limit for jerk
-    limits = {"speed": MAX_SPEED_RAD_S, "acceleration": checks.MAX_ACCELERATION_RAD_S2}[what]
+    limits = {"speed": MAX_SPEED_RAD_S, "acceleration": MAX_ACCELERATION_RAD_S2}[what]
     values = np.zeros(7)
     values[4] = limits[4]
     assert checks.too_fast(replace(motion, **{what: values})) == ""

@@ -20,7 +20,6 @@ from datagen.content import content_hash
 from datagen.generator import Generator, JobResult, Product, error_result
 from datagen.jobs import Request, RequestError
 from datagen.ledger import Ledger
-from datagen.progress import wilson
 from datagen.storage import FAILED, DemoFile, StorageError
 
 ROOT = Path(__file__).parent.parent
@@ -335,9 +334,3 @@ def test_a_damaged_file_is_named(tmp_path, capsys):
     assert f"{out} is no HDF5 file" in capsys.readouterr().err
     with pytest.raises(StorageError):
         DemoFile(out).names()
-
-
-def test_the_interval_is_that_of_wilson():
-    low, high = wilson(90, 100)
-    assert (round(low, 4), round(high, 4)) == (0.8256, 0.9448)
-    assert wilson(0, 0) == (0.0, 1.0)

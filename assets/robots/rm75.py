@@ -20,6 +20,8 @@ DH_D_M = np.array([0.2405, 0.0, 0.256, 0.0, 0.210, 0.0, 0.1725])
 
 JOINT_LIMITS_RAD = np.stack([-ARM_SCALE_RAD, ARM_SCALE_RAD], axis=1)  # (7, 2), as the published controller scales them
 MAX_SPEED_RAD_S = np.full(7, 3.14)  # vendor URDF; its ROS variant allows joints 3 to 7 3.92
+# Vendor's JSON protocol: set_joint_max_acc takes 500 rpm/s at most.
+MAX_ACCELERATION_RAD_S2 = np.full(7, 500.0 * 2.0 * np.pi / 60.0)
 MAX_TORQUE_NM = np.array([60.0, 60.0, 30.0, 30.0, 10.0, 10.0, 10.0])  # vendor URDF
 
 SERVO_KP = np.array([5000.0, 6000.0, 2000.0, 2000.0, 600.0, 700.0, 160.0])  # N m / rad
