@@ -50,7 +50,8 @@ class ControllerConfig:
     geometry: whether place and shape of the mask arrive as a token of their own, now and at the start of the attempt.
     train_steps, inference_steps: of DDIM. predicts: NOISE or SAMPLE. arm: ABSOLUTE targets, or RELATIVE to the measured
     joints. noise_levels: noise draws for each encoded picture. goal_weight, phase_weight: of the losses that exist
-    in training alone (arm posture at the grasp, phase). state_noise: standard deviation added to the measured state.
+    in training alone (arm posture at the grasp, phase). goal_token: whether the denoiser is told what these predict.
+    state_noise: standard deviation added to the measured state.
     ignore_padding: whether actions after the end of a demonstration stay out of the loss.
     """
 
@@ -76,6 +77,7 @@ class ControllerConfig:
     noise_levels: int = 1
     goal_weight: float = 0.0
     phase_weight: float = 0.0
+    goal_token: bool = False
     state_noise: float = 0.0
     mask_noise: bool = False
     ignore_padding: bool = False
@@ -88,12 +90,18 @@ class ControllerConfig:
         _check(1 <= self.execute <= self.horizon, f"execute is {self.execute} of a horizon of {self.horizon}")
         _check(self.predicts in (NOISE, SAMPLE), f"predicts is {NOISE} or {SAMPLE}, not {self.predicts!r}")
         _check(self.arm in (ABSOLUTE, RELATIVE), f"arm is {ABSOLUTE} or {RELATIVE}, not {self.arm!r}")
+        _check(not self.goal_token or self.hinted, "goal_token needs goal_weight or phase_weight above 0")
         _check(self.inference_steps <= self.train_steps, "inference_steps exceeds train_steps")
 
     @property
     def action_dim(self) -> int:
         """Numbers of one action."""
         return spec.ACTION_DIM
+
+    @property
+    def hinted(self) -> bool:
+        """Whether goal and phase are predicted."""
+        return self.goal_weight > 0 or self.phase_weight > 0
 
     @property
     def views(self) -> dict[str, View]:
@@ -165,6 +173,7 @@ def small() -> ControllerConfig:
         noise_levels=2,
         goal_weight=1.0,
         phase_weight=0.1,
+        goal_token=True,
         state_noise=0.01,
         mask_noise=True,
         ignore_padding=True,

@@ -41,7 +41,7 @@ class Controller(nn.Module):
         channels = {name: tower.channels for name, tower in towers.items()}
         self.encoder = ObservationEncoder(config, tokens, channels)
         self.transformer = ActionTransformer(
-            tokens=self.encoder.tokens,
+            tokens=self.encoder.tokens + int(config.goal_token),
             horizon=config.horizon,
             action_dim=config.action_dim,
             width=config.width,
@@ -51,8 +51,7 @@ class Controller(nn.Module):
             dropout=config.dropout,
             time_channels=config.time_channels,
         )
-        hinted = config.goal_weight > 0 or config.phase_weight > 0
-        self.hints = Hints(config.width, config.heads, spec.ARM_DOF, PHASES) if hinted else None
+        self.hints = Hints(config.width, config.heads, spec.ARM_DOF, PHASES) if config.hinted else None
         self.actions = ActionSpace(config.arm)
         self.schedule = DDIMScheduler(
             num_train_timesteps=config.train_steps,
@@ -71,7 +70,7 @@ class Controller(nn.Module):
         """
         state, levels = inputs["state"], self.config.noise_levels
         wanted = self.actions.normalised(batch["actions"], state)
-        tokens = self.encoder(inputs)
+        tokens, hints = self.observe(inputs)
         memory = self.transformer.remember(tokens)
         clean = wanted.repeat_interleave(levels, 0)
         steps = torch.randint(self.config.train_steps, (len(clean),), generator=generator).to(clean.device)
@@ -80,9 +79,22 @@ class Controller(nn.Module):
         predicted = self.transformer(noisy, steps, memory.repeated(levels))
         error = (predicted.float() - (noise if self.config.predicts == NOISE else clean)).square()
         chunk = _mean_of_real(error, batch["padded"].repeat_interleave(levels, 0), self.config.ignore_padding)
-        goal, phase = self._hint_losses(tokens, batch, state)
+        goal, phase = self._hint_losses(hints, batch, state)
         total = chunk + self.config.goal_weight * goal + self.config.phase_weight * phase
         return Losses(total, chunk.detach(), goal.detach(), phase.detach())
+
+    def observe(self, inputs: Inputs) -> tuple[Tensor, tuple[Tensor, Tensor] | None]:
+        """Condition tokens (B, N, width), and the hints where there are any: goal (B, 7) and phase logits (B, 4).
+
+        The denoiser learns to follow the goal that is predicted, but does not bend it: no gradient goes that way.
+        """
+        tokens = self.encoder(inputs)
+        if self.hints is None:
+            return tokens, None
+        goal, phase = self.hints(tokens)
+        if self.config.goal_token:
+            tokens = torch.cat([tokens, self.hints.token(goal.detach(), phase.detach())], dim=1)
+        return tokens, (goal, phase)
 
     @torch.no_grad()
     def sample(
@@ -99,7 +111,7 @@ class Controller(nn.Module):
         numbers. maps: collects for each denoising step the attention weights of each block, (B, heads, T, N + 1).
         """
         state = inputs["state"]
-        tokens = self.encoder(inputs)
+        tokens, _ = self.observe(inputs)
         memory = self.transformer.remember(tokens)
         shape = (len(state), self.config.horizon, self.config.action_dim)
         noisy = torch.randn(shape, generator=generator).to(tokens)
@@ -126,11 +138,13 @@ class Controller(nn.Module):
         assigned = [draw[nearest_noise(flat, draw.flatten(1))] for draw in draws]
         return torch.stack(assigned, dim=1).flatten(0, 1).to(wanted)
 
-    def _hint_losses(self, tokens: Tensor, batch: dict[str, Tensor], state: Tensor) -> tuple[Tensor, Tensor]:
-        if self.hints is None:
-            zero = tokens.new_zeros(())
+    def _hint_losses(
+        self, hints: tuple[Tensor, Tensor] | None, batch: dict[str, Tensor], state: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        if hints is None:
+            zero = state.new_zeros(())
             return zero, zero
-        goal, phase = self.hints(tokens)
+        goal, phase = hints
         wanted = self.actions.normalised(batch["goal"][:, None], state)[:, 0, spec.ARM]
         phases = functional.cross_entropy(
             phase.float(), batch["phase"], ignore_index=UNKNOWN_PHASE, reduction="sum"

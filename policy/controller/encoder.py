@@ -76,7 +76,10 @@ class ObservationEncoder(nn.Module):
 
 
 class Hints(nn.Module):
-    """Heads that exist for training alone: where will the arm be at the grasp, and which phase is it?"""
+    """Where will the arm be at the grasp, and which phase is it? Trained beside the chunk, to teach the encoder to see.
+
+    `token` tells the denoiser what was predicted, where the configuration wants that.
+    """
 
     def __init__(self, width: int, heads: int, goal_dim: int, phases: int) -> None:
         super().__init__()
@@ -84,11 +87,18 @@ class Hints(nn.Module):
         self.attention = nn.MultiheadAttention(width, heads, batch_first=True)
         self.goal = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, width), nn.GELU(), nn.Linear(width, goal_dim))
         self.phase = nn.Linear(width, phases)
+        self.embed = nn.Sequential(
+            nn.Linear(goal_dim + phases, width), nn.GELU(), nn.Linear(width, width), nn.LayerNorm(width)
+        )
 
     def forward(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
         """Tokens (B, N, width) -> goal (B, goal_dim), logits of the phase (B, phases)."""
         seen, _ = self.attention(self.query.expand(len(tokens), -1, -1), tokens, tokens, need_weights=False)
         return self.goal(seen[:, 0]), self.phase(seen[:, 0])
+
+    def token(self, goal: Tensor, phase: Tensor) -> Tensor:
+        """Goal (B, goal_dim) and logits of the phase (B, phases) as a condition token (B, 1, width)."""
+        return self.embed(torch.cat([goal, phase.softmax(dim=-1)], dim=-1))[:, None]
 
 
 def projector(channels: int, hidden: int, width: int, dropout: float) -> nn.Sequential:
