@@ -2,7 +2,7 @@
 
 import atexit
 import functools
-import importlib
+import importlib.util
 import os
 import sys
 import threading
@@ -86,6 +86,7 @@ def _open(process_id: int, thread_id: int) -> tuple[str, GLContext]:
     # Mesa's software renderer otherwise starts threads that a forked child would wait for in vain. Workers own one
     # core each anyhow. Read by Mesa when it makes its first context, ignored by drivers of graphics cards.
     os.environ.setdefault("LP_NUM_THREADS", "0")
+    _load_other_llvm()
     reasons = {}
     for name in backends_to_try(sys.platform, os.environ.get("MUJOCO_GL")):
         try:
@@ -101,6 +102,12 @@ def _open(process_id: int, thread_id: int) -> tuple[str, GLContext]:
     tried = "; ".join(f"{name}: {reason}" for name, reason in reasons.items())
     packages = " or ".join(f"`apt-get install {_PACKAGES[name]}`" for name in reasons)
     raise RenderingError(f"no OpenGL backend works here ({tried}). On Debian or Ubuntu: {packages}")
+
+
+def _load_other_llvm() -> None:
+    """Import triton, where torch brought it along, before Mesa loads its LLVM: the other order ends in a crash."""
+    if sys.platform.startswith("linux") and importlib.util.find_spec("triton") is not None:
+        importlib.import_module("triton")
 
 
 def _make(name: str) -> GLContext:

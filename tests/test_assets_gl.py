@@ -115,3 +115,16 @@ def test_stepping_physics_touches_no_driver():
     environment = {k: v for k, v in os.environ.items() if k not in ("MUJOCO_GL", "PYOPENGL_PLATFORM")}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_torchs_libraries_load_after_a_picture_was_drawn():
+    pytest.importorskip("timm")
+    script = (
+        "from envs.sim import SimEnv\n"
+        "env = SimEnv(obs_mode='rgb', image_size=(32, 24))\n"
+        "env.reset(options={'index': 0})\n"
+        "env.close()\n"
+        "import timm, triton\n"  # Their LLVM and Mesa's crash in this order, unless something was done about it.
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -1,8 +1,10 @@
 """Every look by loop: it compiles, shows what it should, and changes nothing that is felt."""
 
 import dataclasses
+import hashlib
 import itertools
 import json
+import zlib
 
 import mujoco
 import numpy as np
@@ -65,6 +67,58 @@ def picture(look, time_s=0.0):
     mujoco.mj_forward(model, data)
     with Rig(model, SIZE, ("head",)) as rig:
         return rig.render(data, "head").astype(int)
+
+
+def fingerprint(look):
+    """Twelve hex digits over all that the renderer is told of table and light: pixels, colours, lamps, places."""
+    model, _ = dressed(look)
+    digest = hashlib.sha256(model.tex_data.tobytes())
+    names = ["mat_rgba", "mat_specular", "mat_emission", "mat_reflectance", "mat_shininess", "mesh_texcoord"]
+    lamp = ("pos", "dir", "ambient", "diffuse", "specular", "cutoff", "exponent", "castshadow", "type")
+    values = [getattr(model, name) for name in (*names, *(f"light_{name}" for name in lamp))]
+    for numbers in (*values, model.vis.headlight.ambient, np.array([model.vis.quality.shadowsize])):
+        digest.update((np.round(numbers.astype(float), 4) + 0.0).tobytes())
+    return digest.hexdigest()[:12]
+
+
+# Results of the published suites hang on these: changing one wants a new version of every suite that shows it.
+PUBLISHED = {
+    "white white": "7db105072e12",
+    "black_mouse_pad white": "bc800fbbf95c",
+    "pink_towel white": "5acbd6995dd6",
+    "colourful_cloth white": "85b6978af00d",
+    "black_white_pad white": "e5a60f74893c",
+    "wood white": "28b320df261a",
+    "calibration_board white": "00ef95001121",
+    "white disco": "917138aadcc9",
+    "white lamp": "e2dd81c62ae9",
+    "white dark": "850996cdd8ee",
+}
+
+
+def test_the_published_looks_are_what_they_were():
+    tables = [LookSpec(table) for table in ("white", *TEST_TABLES)]
+    lightings = [LookSpec("white", lighting, 3) for lighting in TEST_LIGHTINGS]
+    assert {f"{look.table} {look.lighting}": fingerprint(look) for look in (*tables, *lightings)} == PUBLISHED
+
+
+def test_training_tables_take_little_room():
+    """Fine noise once took 250 kB of a frame, where everything else takes 50."""
+    means = []
+    for name in TRAIN_TABLES:
+        sizes = []
+        for variant in range(6):
+            model, data = dressed(LookSpec(name, variant=variant))
+            with Rig(model, (640, 480), ("head",)) as rig:
+                sizes.append(len(zlib.compress(rig.render(data, "head").tobytes(), 4)))
+        means.append(np.mean(sizes))
+        assert means[-1] < 90_000, f"{name} takes {means[-1]:.0f} bytes a frame"
+    assert np.mean(means) < 60_000
+
+
+def test_training_tables_show_more_than_one_colour():
+    for name, variant in itertools.product(TRAIN_TABLES, range(20)):
+        assert np.ptp(tile(name, variant).astype(int), axis=(0, 1)).max() >= 4, (name, variant)
 
 
 def test_names_of_tests_and_training_are_disjoint():

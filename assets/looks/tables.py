@@ -58,40 +58,42 @@ def _colours(seed: int, count: int, low: float, high: float) -> np.ndarray:
 
 def _plain(variant: int) -> Table:
     seed = 1000 + 16 * variant
-    return Table(lambda: textures.plain(_colours(seed, 1, 70, 225)[0], seed), 0.7)
+    return Table(lambda: textures.plain(_colours(seed, 1, 70, 225)[0], seed), 0.9)
 
 
 def _speckle(variant: int) -> Table:
     seed = 100_000 + 16 * variant
     ground, chips = _colours(seed, 2, 60, 220)
-    cells = 28 + int(28 * fractions(seed + 5, 1)[0])
-    return Table(lambda: textures.speckle(ground, chips, seed, cells), 0.35)
+    cells = 6 + int(6 * fractions(seed + 5, 1)[0])
+    return Table(lambda: textures.speckle(ground, chips, seed, cells), 0.6)
 
 
 def _stripes(variant: int) -> Table:
     seed = 200_000 + 16 * variant
     first, second = _colours(seed, 2, 60, 230)
-    count, crossed = 2 + int(8 * fractions(seed + 5, 1)[0]), bool(variant % 2)
-    return Table(lambda: textures.stripes(first, second, seed, count, crossed=crossed), 0.4)
+    count, share = fractions(seed + 5, 2)
+    crossed = bool(variant % 2)
+    return Table(lambda: textures.stripes(first, second, 2 + int(5 * count), 0.3 + 0.4 * share, crossed=crossed), 0.6)
 
 
 def _dots(variant: int) -> Table:
     seed = 300_000 + 16 * variant
     ground, ink = _colours(seed, 2, 60, 230)
     count, share = fractions(seed + 5, 2)
-    return Table(lambda: textures.dots(ground, ink, seed, 4 + int(8 * count), 0.15 + 0.25 * share), 0.4)
+    staggered = bool(variant % 2)
+    return Table(lambda: textures.dots(ground, ink, 2 + int(4 * count), 0.18 + 0.24 * share, staggered=staggered), 0.5)
 
 
 def _marble(variant: int) -> Table:
     seed = 400_000 + 16 * variant
     ground, vein = _colours(seed, 2, 60, 230)
-    return Table(lambda: textures.marble(ground, vein, seed, 2 + variant % 4), 0.6, specular=0.15)
+    return Table(lambda: textures.marble(ground, vein, seed, 2 + variant % 4), 0.8, specular=0.15)
 
 
 def _brushed(variant: int) -> Table:
     seed = 500_000 + 16 * variant
-    depth = 0.1 + 0.3 * fractions(seed + 5, 1)[0]
-    return Table(lambda: textures.brushed(_colours(seed, 1, 110, 215)[0], seed, depth), 0.5, specular=0.15)
+    depth = 0.15 + 0.3 * fractions(seed + 5, 1)[0]
+    return Table(lambda: textures.brushed(_colours(seed, 1, 110, 215)[0], seed, depth), 0.6, specular=0.15)
 
 
 _TRAIN: dict[str, Callable[[int], Table]] = {

@@ -92,45 +92,61 @@ def calibration_board() -> np.ndarray:
     return paint(np.repeat(flat[..., None], 3, axis=2))
 
 
+# Pictures for training: wide areas of one colour with soft edges. Demonstrations are stored by the thousand, and fine
+# noise or a slow gradient all over the table takes more space there than all else in a frame.
+
+
 def plain(colour: np.ndarray, seed: int) -> np.ndarray:
-    """One colour (3,) in 0..255 with faint clouds."""
-    return paint(colour * (0.96 + 0.08 * cloudy(seed, 4, PIXELS, octaves=2)[..., None]))
+    """One colour (3,) in 0..255 with faint, wide clouds."""
+    return paint(colour * (0.96 + 0.08 * smooth(seed, 3, 3, PIXELS)[..., None]))
 
 
 def speckle(ground: np.ndarray, chips: np.ndarray, seed: int, cells: int) -> np.ndarray:
-    """Stone: chips of a second colour in the first."""
-    share = smooth(seed, cells, cells, PIXELS) + 0.3 * smooth(seed + 1, 2 * cells, 2 * cells, PIXELS)
-    return paint(mix(ground, chips, np.clip(6 * (share - 0.85), 0, 1)))
-
-
-def stripes(first: np.ndarray, second: np.ndarray, seed: int, count: int, *, crossed: bool) -> np.ndarray:
-    """Soft stripes along one side, or crossed ones: `count` of them in a tile."""
+    """Terrazzo: `cells` x `cells` angular chips of two shades, each somewhere in its own cell, over one colour."""
     row, column = grid()
-    wave = 0.5 + 0.5 * np.tanh(3 * np.cos(2 * np.pi * count * row / PIXELS))
-    if crossed:
-        wave = 0.5 * wave + 0.25 + 0.25 * np.tanh(3 * np.cos(2 * np.pi * count * column / PIXELS))
-    return paint(mix(first, second, wave) * (0.96 + 0.08 * fractions(seed, PIXELS, PIXELS)[..., None]))
+    pitch = PIXELS / cells
+    which_row = (row // pitch).astype(int)
+    column = (column + PIXELS * fractions(seed + 1, cells)[which_row]) % PIXELS  # so that cells do not line up
+    y, x, size, long, turn, shade = fractions(seed, 6, cells, cells)[:, which_row, (column // pitch).astype(int)]
+    size = pitch * (0.10 + 0.22 * size)
+    dy, dx = row % pitch - pitch * (0.36 + 0.28 * y), column % pitch - pitch * (0.36 + 0.28 * x)
+    cos, sin, slim = np.cos(2 * np.pi * turn), np.sin(2 * np.pi * turn), 0.55 + 0.45 * long
+    u, v = np.abs(dx * cos + dy * sin), np.abs(dy * cos - dx * sin) / slim
+    edge = step(size - np.maximum(np.maximum(u, v), 0.75 * (u + v)), 0.0, 2.0)
+    return paint(mix(ground, chips, edge * np.where(shade < 0.4, 0.5, 1.0)))
 
 
-def dots(ground: np.ndarray, ink: np.ndarray, seed: int, count: int, share: float) -> np.ndarray:
-    """Round dots on a square lattice: `count` per side, radius `share` (0 to 0.5) of the pitch."""
+def stripes(first: np.ndarray, second: np.ndarray, count: int, share: float, *, crossed: bool) -> np.ndarray:
+    """Stripes along one side, or crossed ones: `count` to a tile; share: width of the second colour (0 to 1)."""
+    # Distance from the middle of a stripe, 0 to 1; an edge is six pixels wide.
+    along = [np.abs((2 * place * count / PIXELS) % 2 - 1) for place in grid()]
+    row, column = (step(distance, 1 - share, 12 * count / PIXELS) for distance in along)
+    return paint(mix(first, second, (row + column) / 2 if crossed else row))
+
+
+def dots(ground: np.ndarray, ink: np.ndarray, count: int, share: float, *, staggered: bool) -> np.ndarray:
+    """Round dots on a square lattice: `count` per side, radius `share` (0 to 0.5) of the pitch.
+
+    staggered: one more between every four, and all of them smaller.
+    """
     row, column = grid()
     pitch = PIXELS / count
-    radius = np.hypot(row % pitch - pitch / 2, column % pitch - pitch / 2) / pitch
-    ink_share = np.clip((share - radius) * pitch + 0.5, 0, 1)
-    return paint(mix(ground, ink, ink_share) * (0.97 + 0.06 * fractions(seed, PIXELS, PIXELS)[..., None]))
+    lattices = [0.0, pitch / 2] if staggered else [0.0]
+    radius = pitch * (0.7 * share if staggered else share)
+    away = [np.hypot((row + s) % pitch - pitch / 2, (column + s) % pitch - pitch / 2) for s in lattices]
+    return paint(mix(ground, ink, step(radius - np.minimum.reduce(away), 0.0, 3.0)))
 
 
 def marble(ground: np.ndarray, vein: np.ndarray, seed: int, cells: int) -> np.ndarray:
-    """Thin veins of a second colour through clouds of the first."""
-    cloud = cloudy(seed, cells, PIXELS)
-    veins = np.exp(-np.abs(cloudy(seed + 7, cells, PIXELS) - 0.5) * 24)
-    return paint(mix(ground, vein, 0.25 * cloud + 0.75 * veins))
+    """Veins of a second colour through two shades of the first."""
+    shade = 0.2 * step(smooth(seed, cells, cells, PIXELS), 0.5, 0.3)
+    veins = step(np.abs(cloudy(seed + 7, cells, PIXELS, octaves=2) - 0.5), 0.035, -0.05)
+    return paint(mix(ground, vein, np.maximum(shade, 0.8 * veins)))
 
 
 def brushed(colour: np.ndarray, seed: int, depth: float) -> np.ndarray:
-    """Sheet metal: long streaks of varying brightness, `depth` their share."""
-    streaks = smooth(seed, PIXELS, 2, PIXELS) * 0.6 + smooth(seed + 3, 64, 3, PIXELS) * 0.4
+    """Long streaks of a few brightnesses, `depth` their range as a share."""
+    streaks = terraced(smooth(seed, 20, 2, PIXELS) * 0.6 + smooth(seed + 3, 7, 3, PIXELS) * 0.4, 5, 0.3)
     return paint(colour * (1 - depth / 2 + depth * streaks[..., None]))
 
 
@@ -146,6 +162,17 @@ def grid() -> tuple[np.ndarray, np.ndarray]:
 def wrapped(distance: np.ndarray) -> np.ndarray:
     """Pixel distances taken around the tile's edge, so that motifs continue on the other side."""
     return (distance + PIXELS / 2) % PIXELS - PIXELS / 2
+
+
+def step(values: np.ndarray, at: float, width: float) -> np.ndarray:
+    """0 below `at` and 1 above, with a ramp of this width; the other way round for a negative width."""
+    return np.clip((values - at) / width + 0.5, 0, 1)
+
+
+def terraced(values: np.ndarray, count: int, ramp: float) -> np.ndarray:
+    """Values in 0..1 on `count` + 1 terraces; ramps between them take the share `ramp` of what they were."""
+    low = np.floor(values * count)
+    return (low + step(values * count - low, 0.5, ramp)) / count
 
 
 def mix(low: np.ndarray, high: np.ndarray, share: np.ndarray) -> np.ndarray:
