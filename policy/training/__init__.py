@@ -1,0 +1,1 @@
+"""From files of demonstrations to a trained controller: features, windows, the loop, validation, rollouts."""
