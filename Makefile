@@ -5,14 +5,21 @@ PIP := $(PY) -m pip --disable-pip-version-check --quiet
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$p" && break; done)
 GL_PACKAGES := libegl1 libgl1-mesa-dri libopengl0
+BROWSERS := chromium chromium-browser google-chrome
 # Extra words for the commands below, such as make bench ARGS="--episodes 20".
 ARGS ?=
 
-.PHONY: bench test check format doctor clean
+# The trained controller, once one is shipped; the scripted expert until then.
+SHIPPED := $(wildcard policy/weights/small.safetensors)
+
+.PHONY: bench expert test check format doctor browser clean
 .DELETE_ON_ERROR:
 
 bench: $(VENV)/.gl
-	$(PY) -m benchmarks.run --suite unseen_objects $(ARGS)
+	$(PY) -m benchmarks.run --suite unseen_objects $(if $(SHIPPED),,--policy expert) $(ARGS)
+
+expert: $(VENV)/.gl
+	$(PY) -m benchmarks.run --suite unseen_objects --policy expert $(ARGS)
 
 test: $(VENV)/.gl
 	$(PY) -m pytest -n logical $(ARGS)
@@ -28,6 +35,12 @@ format: $(VENV)/.packages
 
 doctor: $(VENV)/.packages
 	$(PY) -m benchmarks.doctor $(ARGS)
+
+# The viewer is also tried in a real browser. Without one that test is skipped, so nothing here ever fails.
+browser:
+	@for name in $(BROWSERS); do command -v $$name >/dev/null && exit 0; done; \
+	( $(call debian_install,chromium,There is no browser here to try the viewer in.) ) || \
+	echo "The viewer's test in a real browser will be skipped."
 
 clean:
 	rm -rf $(VENV) *.egg-info

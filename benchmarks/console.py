@@ -59,8 +59,28 @@ def print_summary(console: Console, summary: Summary, folder: Path, report: Path
 
 
 def policy_words(summary: Summary) -> str:
-    """The policy's name, followed by what it reads beyond its observation."""
-    return f"{summary.policy} (privileged: {', '.join(summary.privileged)})" if summary.privileged else summary.policy
+    """The policy's name with what stands around it, and what of it reads more than the observation."""
+    marked = f" (privileged: {', '.join(summary.privileged)})" if summary.privileged else ""
+    return named_words(summary) + marked
+
+
+def named_words(summary: Summary) -> str:
+    """The policy's name; for a controller also its checkpoint, planner, masks, and latency where one is simulated."""
+    name = summary.title or summary.policy
+    if not summary.checkpoint:
+        return name
+    latency = f", latency {summary.latency_ms:g} ms" if summary.latency_ms else ""
+    return f"{name} {summary.checkpoint}, planner {summary.planner}, masks {summary.masks}{latency}"
+
+
+def privileged_words(summary: Summary) -> str:
+    """What it means that the policy reads more than the observation; "" where it does not."""
+    if not summary.privileged:
+        return ""
+    if summary.checkpoint:
+        verb = "is" if summary.privileged == ("planner",) else "are"
+        return f"{' and '.join(summary.privileged)} {verb} ground truth: the best case for the controller"
+    return f"the policy reads the {', '.join(summary.privileged)}: an upper bound, no rival"
 
 
 def summary_lines(summary: Summary) -> list[tuple[str, str]]:
@@ -68,7 +88,7 @@ def summary_lines(summary: Summary) -> list[tuple[str, str]]:
     whole = rate(summary.successes, summary.n)
     lines = [("success", str(whole))]
     if summary.privileged:
-        lines.append(("privileged", f"the policy reads the {', '.join(summary.privileged)}: an upper bound, no rival"))
+        lines.append(("privileged", privileged_words(summary)))
     lines += [
         (f"success @{k}", str(rate(count, summary.n)))
         for k, count in enumerate(summary.success_by_attempt, start=1)

@@ -16,10 +16,12 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 
 from benchmarks.errors import WorkerError
-from envs.interface import EpisodeResult
+from envs.interface import DexClutterError, EpisodeResult
+from policy.build import AgentOptions
 
-# A worker owns one core: threads inside it would only fight with its neighbours. These must be set before the
-# libraries are imported, hence in the environment that the new interpreter inherits.
+# A worker owns one core: threads inside it would only fight with its neighbours, and a sum over two threads is not the
+# same to the bit as one over one, so that rows would depend on the number of workers. These must be set before the
+# libraries (torch too reads them) are imported, hence in the environment that the new interpreter inherits.
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"), "1")
 EPISODE_LIMIT_S = 900.0  # wall time; an episode takes seconds, so a worker that is silent this long hangs
 _POLL_S = 1.0
@@ -37,6 +39,8 @@ class Plan:
     media_dir: str | None = None  # where thumbnails of failures and videos go
     videos: tuple[int, ...] = ()  # indices to film
     demos: str | None = None  # HDF5 file to which successful episodes are recorded
+    agent: AgentOptions | None = None  # what stands around a trained controller
+    checkpoint: str = ""  # fingerprint of the controller's file
 
 
 Runner = Callable[[int], EpisodeResult]
@@ -192,6 +196,9 @@ def _serve(connection: Connection, plan: Plan, factory: RunnerFactory) -> None:
 def _build(connection: Connection, plan: Plan, factory: RunnerFactory) -> Runner | None:
     try:
         runner = factory(plan)
+    except DexClutterError as fault:  # says what to do; where it happened in the code does not help
+        connection.send(("broken", str(fault)))
+        return None
     except Exception:
         connection.send(("broken", traceback.format_exc()))
         return None

@@ -34,6 +34,15 @@ class Asked:
     attempts: int
     record: str | None
     mujoco: str
+    # Of a trained controller; "" and 0 for every other policy, and in the folders of versions that had none.
+    checkpoint: str = ""
+    planner: str = ""
+    planner_model: str = ""
+    masks: str = ""
+    masks_weights: str = ""
+    latency_ms: float = 0.0
+    device: str = ""
+    precision: str = ""
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,15 @@
-"""Baseline policies by name: the scripted expert, and two that must score zero."""
+"""Who can be scored: the shipped controller or one of yours, any policy by its import path, and three baselines."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from benchmarks.errors import UsageError
 from envs import spec
-from envs.interface import GraspEnv, Observation, Policy
+from envs.interface import DexClutterError, GraspEnv, Observation, Policy
+from policy.build import DEFAULT, AgentOptions, checkpoint_path, examined, is_import_path, make_agent, own_policy
 
 
 class RandomPolicy(Policy):
@@ -61,13 +64,52 @@ POLICIES: dict[str, Callable[[], Policy]] = {
 }
 
 
-def check_policy(name: str) -> None:
-    """Raises UsageError listing the choices if there is no policy called `name`."""
-    if name not in POLICIES:
-        raise UsageError(f"unknown policy {name!r}; choose from: {', '.join(sorted(POLICIES))}")
+@dataclass(frozen=True)
+class Entrant:
+    """What a run says of its policy. For a trained controller it is known without loading it.
+
+    title: how reports name it; checkpoint: fingerprint of the controller's file, "" for every other policy;
+    agent: what stands around a controller, None for every other policy.
+    """
+
+    title: str
+    privileged: tuple[str, ...]
+    cameras: tuple[str, ...]
+    checkpoint: str = ""
+    agent: AgentOptions | None = None
 
 
-def make_policy(name: str) -> Policy:
-    """A fresh policy by its name; raises UsageError listing the choices."""
-    check_policy(name)
-    return POLICIES[name]()
+def is_controller(name: str) -> bool:
+    """Whether `name` stands for a trained controller: DEFAULT, or a path. Raises UsageError listing the choices."""
+    if name in POLICIES or is_import_path(name):
+        return False
+    if name == DEFAULT or len(Path(name).parts) > 1 or Path(name).suffix or Path(name).exists():
+        return True
+    choices = ", ".join(sorted({DEFAULT, *POLICIES}))
+    raise UsageError(f"unknown policy {name!r}; choose from: {choices}, a controller's file, or module:factory")
+
+
+def entrant(name: str, agent: AgentOptions) -> Entrant:
+    """What there is to say of the policy called `name`. Raises UsageError for what cannot be scored."""
+    try:
+        if is_controller(name):
+            known = examined(checkpoint_path(name), agent)
+            return Entrant(known.title, agent.privileged, spec.CAMERAS, known.fingerprint, agent)
+        if agent.words():
+            raise UsageError(f"{agent.words()[0]} is for a trained controller; policy {name!r} has no use for it")
+        policy = make_policy(name)
+        return Entrant(policy.name, policy.privileged, policy.cameras)
+    except UsageError:
+        raise
+    except DexClutterError as fault:
+        raise UsageError(str(fault)) from fault
+
+
+def make_policy(name: str, agent: AgentOptions | None = None, checkpoint: str = "") -> Policy:
+    """A fresh policy by its name; a controller's file must have the fingerprint `checkpoint`, where that is given.
+
+    Raises UsageError listing the choices, or another DexClutterError for what cannot be made.
+    """
+    if is_controller(name):
+        return make_agent(checkpoint_path(name), agent or AgentOptions(), checkpoint)
+    return own_policy(name) if is_import_path(name) else POLICIES[name]()

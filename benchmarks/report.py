@@ -13,7 +13,7 @@ from pathlib import Path
 import jinja2
 import tyro
 
-from benchmarks.console import policy_words, summary_lines
+from benchmarks.console import named_words, summary_lines
 from benchmarks.errors import UsageError
 from benchmarks.journal import (
     MEDIA,
@@ -116,7 +116,7 @@ def render(summary: Summary, results: Sequence[EpisodeResult], folder: Path, wal
     environment.filters.update(percent=percent, duration=duration)
     return environment.get_template("report.html.j2").render(
         summary=summary,
-        policy=policy_words(summary),
+        named=named_words(summary),
         headline=rate(summary.successes, summary.n),
         lines=summary_lines(summary),
         bars=outcome_bars(summary),
@@ -145,7 +145,7 @@ def outcome_bars(summary: Summary) -> list[Bar]:
 
 def rerun_command(summary: Summary, index: int) -> str:
     """The command that plays one episode again, with a film."""
-    words = ["python", "-m", "benchmarks.run", "--suite", summary.suite, "--policy", summary.policy]
+    words = ["python", "-m", "benchmarks.run", "--suite", summary.suite, "--policy", summary.policy, *summary.flags]
     words += ["--hand", summary.hand, "--attempts", str(summary.attempts)]
     return shlex.join([*words, "--first", str(index), "--episodes", "1", "--video", "1"])
 

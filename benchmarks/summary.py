@@ -38,6 +38,12 @@ class Summary:
     wall_seconds: float
     workers: int
     versions: dict[str, str]
+    title: str = ""  # how reports name the policy, where that is not what was asked for: "small" for "default"
+    checkpoint: str = ""  # fingerprint of a controller's file; planner and masks that stood around it, its latency
+    planner: str = ""
+    masks: str = ""
+    latency_ms: float = 0.0
+    flags: tuple[str, ...] = ()  # the words that ask for them once more
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
@@ -82,6 +88,12 @@ def summarise(
     wall_seconds: float,
     workers: int,
     versions: Mapping[str, str],
+    title: str = "",
+    checkpoint: str = "",
+    planner: str = "",
+    masks: str = "",
+    latency_ms: float = 0.0,
+    flags: Sequence[str] = (),
 ) -> Summary:
     """Add up the rows of one run; there must be at least one."""
     rows, whole, words = scored(results), success_rate(results), Counter(r.outcome for r in results)
@@ -108,4 +120,10 @@ def summarise(
         wall_seconds=round(wall_seconds, 3),
         workers=workers,
         versions=dict(versions),
+        title=title,
+        checkpoint=checkpoint,
+        planner=planner,
+        masks=masks,
+        latency_ms=latency_ms,
+        flags=tuple(flags),
     )

@@ -28,9 +28,10 @@ def make_runner(plan: Plan) -> Runner:
 
     Raises whatever keeps the environment, the policy or (for films) the renderer from being made.
     """
-    policy = make_policy(plan.policy)
+    policy = make_policy(plan.policy, plan.agent, plan.checkpoint)
     can_draw = _can_draw(required=bool(plan.videos or policy.cameras))
-    env = SimEnv(suite=plan.suite, obs_mode=obs_mode(policy.cameras), hand=plan.hand)
+    # A recording keeps every picture; else the policy alone decides which are worth drawing.
+    env = SimEnv(suite=plan.suite, obs_mode=obs_mode(policy.cameras), hand=plan.hand, lazy=plan.demos is None)
 
     def run(index: int) -> EpisodeResult:
         episode = make_episode(plan.suite, index, plan.version)

@@ -25,7 +25,9 @@ FINDINGS_SHOWN = 20
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command. Returns the exit code."""
 
-    def audit(file: tyro.conf.Positional[Path], out: Path | None = None, sample: int = 20) -> int:
+    def audit(
+        file: tyro.conf.Positional[Path], out: Path | None = None, sample: int = 20, training: bool = False
+    ) -> int:
         """Check a file of demonstrations and write its dataset card.
 
         Args:
@@ -33,13 +35,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
             out: where the card goes, as Markdown; the page of the same name with .html lies beside it. By default
                 beside the file.
             sample: how many demonstrations, spread evenly, are drawn again and compared.
+            training: this is to be training data: fail if it holds anything that policies are tested on. Files that
+                come from the suite train or from your own objects always fail for that; others get a note.
         """
-        return run(file, out or file.with_suffix(".md"), sample)
+        return run(file, out or file.with_suffix(".md"), sample, training)
 
     return tyro.cli(audit, args=arguments, prog="python -m datagen.audit", description=__doc__)
 
 
-def run(file: Path, out: Path, sample: int) -> int:
+def run(file: Path, out: Path, sample: int, training: bool = False) -> int:
     """Check `file`, write the card to `out`, print the verdict. Returns the exit code."""
     fault = usage_fault(file, out, sample)
     if fault:
@@ -48,7 +52,7 @@ def run(file: Path, out: Path, sample: int) -> int:
     console = Console(stderr=True)
     try:
         with _progress(console) as show:
-            result = examine(file, sample, show)
+            result = examine(file, sample, show, training)
     except (StorageError, RenderingError) as error:
         print(f"datagen.audit: {error}", file=sys.stderr)
         return 1
@@ -89,6 +93,8 @@ def print_verdict(console: Console, result: Audit, out: Path, page: Path) -> Non
     console.print(
         f"{verdict}  {len(result.rows)} demonstrations, {looked} invariants looked at", highlight=False, soft_wrap=True
     )
+    if result.not_for_training:
+        console.print(f"no training data: holds {result.not_for_training}", highlight=False, soft_wrap=True)
     if unseen:
         console.print(f"not looked at: {', '.join(unseen)}", highlight=False, soft_wrap=True)
     console.print(escape(f"card {out}, page {page}"), highlight=False, soft_wrap=True)

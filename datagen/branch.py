@@ -10,7 +10,7 @@ import numpy as np
 from envs import spec
 from envs.control import Servo, hand_from_rad, set_hand
 from envs.outcome import neighbour_disturbed
-from envs.readings import contact_readings
+from envs.readings import station_force_n
 from envs.scene import Scene
 
 PATH_STRIDE_RAD = 0.06  # spacing of collision checks along a path, of the fastest joint
@@ -30,6 +30,14 @@ class Trial:
     def holds(self, height_m: float, creep_m: float) -> bool:
         """True if the target is up and stays where it is in the hand."""
         return self.lowest_m >= height_m and self.crept_m <= creep_m
+
+
+def in_hand(scene: Scene, data: mujoco.MjData) -> np.ndarray:
+    """The target's pose in the hand frame as (12,) metres: position, and its axes at a lever of TURN_LEVER_M."""
+    frame, body = data.site("hand/frame"), scene.object_bodies[0]
+    to_hand = frame.xmat.reshape(3, 3).T
+    axes = to_hand @ data.xmat[body].reshape(3, 3)
+    return np.concatenate([to_hand @ (data.xpos[body] - frame.xpos), TURN_LEVER_M / np.sqrt(2) * axes.ravel()])
 
 
 class Branch:
@@ -123,23 +131,16 @@ class Branch:
             if step == check_step and scene.lowest_m(data) < 0.005:
                 break
             if step == len(actions) - 1 - spec.CONTROL_HZ:
-                held_at = self._in_hand(data)
+                held_at = in_hand(scene, data)
         return Trial(
             lowest_m=scene.lowest_m(data),
-            crept_m=float("inf") if held_at is None else float(np.linalg.norm(self._in_hand(data) - held_at)),
+            crept_m=float("inf") if held_at is None else float(np.linalg.norm(in_hand(scene, data) - held_at)),
             disturbed=neighbour_disturbed(start[1:], scene.object_poses(data)[1:]),
             station_force_n=self._force_n,
         )
 
     def _feel(self, data: mujoco.MjData) -> None:
-        self._force_n = max(self._force_n, contact_readings(self.scene, data)[1])
-
-    def _in_hand(self, data: mujoco.MjData) -> np.ndarray:
-        """The target's pose in the hand frame as (12,) metres: position, and its axes at a lever of TURN_LEVER_M."""
-        frame, body = data.site("hand/frame"), self.scene.object_bodies[0]
-        to_hand = frame.xmat.reshape(3, 3).T
-        axes = to_hand @ data.xmat[body].reshape(3, 3)
-        return np.concatenate([to_hand @ (data.xpos[body] - frame.xpos), TURN_LEVER_M / np.sqrt(2) * axes.ravel()])
+        self._force_n = max(self._force_n, station_force_n(self.scene, data))
 
     def hand_points(self, opening: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Spheres that cover the hand's collision shapes: centres (N, 3) in the hand frame and radii (N,), metres."""

@@ -11,7 +11,7 @@ from PIL import Image
 
 from assets.gl import RenderingError
 from datagen import panels
-from datagen.recording import Recordings
+from datagen.recording import Recordings, entries
 from datagen.reel import Reel, Shape, shapes
 from envs import spec
 from envs.interface import DexClutterError
@@ -27,13 +27,16 @@ LAMPS = {"front": (1.5, -1.0, 2.0), "left": (0.5, 2.0, 2.0)}  # m, in world
 class Browser:
     """Serves the viewer of an open file until it is closed. A context manager.
 
+    It lists the demonstrations under their names, then the failures that are kept apart, marked with their outcome;
+    `shown` is the label of the one that is shown.
     `demo`, `step`, `playing` and `speed` are the controls: setting their value does what moving them in the browser
     does. `head`, `wrist`, `overlay`, `curves`, `words` and `moment` are what is shown, of `reel` at `shown_step`.
     """
 
     def __init__(self, file: Recordings, demo: str, host: str, port: int) -> None:
-        self.file, self._lock = file, threading.RLock()
-        reel = Reel(file.read(demo), file.hand, scale=2)
+        self.file, self.shown, self._lock = file, demo, threading.RLock()
+        self._entries = entries(file)
+        reel = Reel(self._entries[demo].read(), file.hand, scale=2)
         self._server = viser.ViserServer(host=host, port=port, label="DexClutter", verbose=False)
         self._bodies: dict[int, Any] = {}
         self._build(demo, reel)
@@ -44,14 +47,15 @@ class Browser:
         """Where the server listens; another than asked for if that one was taken."""
         return self._server.get_port()
 
-    def choose(self, name: str) -> None:
+    def choose(self, label: str) -> None:
         """Show another demonstration from its start. A damaged one is reported in the browser and not shown."""
         with self._lock:
             try:
-                reel = Reel(self.file.read(name), self.file.hand, scale=2)
+                reel = Reel(self._entries[label].read(), self.file.hand, scale=2)
             except (DexClutterError, RenderingError) as fault:
-                self.words.content = f"**{name} cannot be shown**\n\n{fault}"
+                self.words.content = f"**{label} cannot be shown**\n\n{fault}"
                 return
+            self.shown = label
             self._show_demo(reel)
 
     def show(self, step: int) -> None:
@@ -99,7 +103,7 @@ class Browser:
         server.scene.set_up_direction("+z")
         gui.main_panel.dock_right()
         gui.main_panel.set_width(CONTROLS_WIDTH)
-        self.demo = gui.add_dropdown("demonstration", options=self.file.names, initial_value=demo)
+        self.demo = gui.add_dropdown("demonstration", options=list(self._entries), initial_value=demo)
         self.words = gui.add_markdown("")
         self.step = gui.add_slider("step", min=0, max=max(reel.steps - 1, 1), step=1, initial_value=0)
         self.moment = gui.add_markdown("")
@@ -125,7 +129,7 @@ class Browser:
 
     def _follow_demo(self) -> None:
         with self._lock:
-            if self.demo.value != self.reel.demo.name:
+            if self.demo.value != self.shown:
                 self.choose(self.demo.value)
 
     def _light(self) -> None:
@@ -145,7 +149,8 @@ class Browser:
             for shape in shapes(reel.model):
                 self._add(reel, shape)
             recovery = "" if facts["recovery"] == "none" else f" · recovery {facts['recovery']}"
-            self.words.content = f"**{facts['instruction']}**\n\n{facts['target']} · {facts['outcome']}{recovery}"
+            outcome = facts["outcome"] if facts["success"] else f"**failed: {facts['outcome']}**"
+            self.words.content = f"**{facts['instruction']}**\n\n{facts['target']} · {outcome}{recovery}"
             self.step.max = max(reel.steps - 1, 1)
         self.step.value = 0
         self.show(0)

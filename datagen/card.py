@@ -16,6 +16,7 @@ from assets.robots.rm75 import MAX_ACCELERATION_RAD_S2, MAX_SPEED_RAD_S
 from assets.robots.station import TABLE_X
 from datagen import charts, panels
 from datagen.findings import BINS, INVARIANTS, Audit, Finding, Shot
+from datagen.recording import EXPERT
 from envs import spec
 from envs.episode import TARGET_X, TARGET_Y
 
@@ -78,6 +79,8 @@ def contents(result: Audit) -> dict[str, Any]:
     return {
         "name": result.path.name,
         "passed": result.passed,
+        "not_for_training": result.not_for_training,
+        "actor": "a scripted expert" if result.policy == EXPERT else f"policy {result.policy}",
         "facts": _facts(result),
         "verdicts": verdicts(result),
         "families": counted(f["family"] for f in facts),
@@ -228,7 +231,10 @@ def _facts(result: Audit) -> list[tuple[str, str]]:
 
 
 def _picture_words(result: Audit) -> str:
-    words = ", ".join(f"{key} {width}x{height}" for key, (width, height) in result.pictures.items()) or "none"
+    if not result.pictures:
+        return "none"
+    words = ", ".join(f"{key} {width}x{height}" for key, (width, height) in result.pictures.items())
+    words += "".join(f", {how}" for how in sorted({row.attributes["image_compression"] for row in result.rows}))
     if not result.frames_drawn:
         return words
     return f"{words}; {result.frames_equal} of {result.frames_drawn} drawn again are equal"

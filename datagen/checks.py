@@ -17,8 +17,11 @@ from assets.objects import library
 from assets.robots.rm75 import MAX_ACCELERATION_RAD_S2, MAX_SPEED_RAD_S
 from datagen.search import PHASES
 from envs import spec
+from envs.episode import USER_SUITE
 from envs.interface import OUTCOMES, SUCCESSES
 
+TRAINING_SUITE = "train"
+LOSSLESS = "lossless"
 NO_RECOVERY = "none"
 SHIFTS = range(-2, 7)  # steps by which the state may follow the action, as far as we look
 PLAUSIBLE_SHIFTS = range(4)
@@ -38,7 +41,8 @@ COLUMNS: dict[str, tuple[tuple[Any, ...], str]] = {
     "phases": ((), "int8"),
     "obs/state": ((spec.ACTION_DIM,), "float32"),
 }
-PICTURES: dict[str, tuple[tuple[Any, ...], str]] = {
+OPTIONAL: dict[str, tuple[tuple[Any, ...], str]] = {
+    "imitate": ((), "bool"),
     "obs/head": (("H", "W", 3), "uint8"),
     "obs/wrist": (("H", "W", 3), "uint8"),
     "obs/mask": (("H", "W"), "uint8"),
@@ -64,11 +68,11 @@ class Motion:
 
 
 def layout_fault(layout: Mapping[str, tuple[tuple[int, ...], str]], samples: int) -> str:
-    """Shapes and dtypes. layout: key -> (shape, dtype) of what lies in the file; pictures may be absent altogether."""
+    """Shapes and dtypes. layout: key -> (shape, dtype) of what lies in the file, where OPTIONAL ones may be absent."""
     if samples < 1:
         return f"num_samples is {samples}"
     sides: dict[str, int] = {}  # the picture's height and width, as the first picture has them
-    wanted = COLUMNS | {key: value for key, value in PICTURES.items() if key in layout}
+    wanted = COLUMNS | {key: value for key, value in OPTIONAL.items() if key in layout}
     for key, (tail, dtype) in wanted.items():
         if key not in layout:
             return f"{key} is missing"
@@ -137,17 +141,33 @@ def implausible_lag(lag: Lag | None) -> str:
     return ""
 
 
-def content_of_tests(episode: Mapping[str, Any]) -> str:
-    """No object and no look of the tests in a training scene. episode: the stored spec."""
+def compression_fault(said: str, lossless: bool) -> str:
+    """Attribute `image_compression` says how pictures are stored."""
+    if (said == LOSSLESS) == lossless:
+        return ""
+    return f"image_compression is {said!r}, yet pictures are stored {'without loss' if lossless else 'with losses'}"
+
+
+def is_for_training(suite: str) -> bool:
+    """True for the suites from which training data comes: "train", and those of a user's own objects."""
+    return suite == TRAINING_SUITE or suite.startswith(USER_SUITE)
+
+
+def content_of_tests(suite: str, episode: Mapping[str, Any]) -> dict[str, str]:
+    """What keeps a demonstration out of training data, kind -> which; {} where nothing does. episode: the stored spec.
+
+    A user's own objects are for training; every scene of a suite on which policies are scored is not.
+    """
+    found = {} if is_for_training(suite) else {"benchmark scenes": f"a scene of suite {suite}"}
     unseen = sorted({o["object_id"] for o in episode["objects"]} & set(library.UNSEEN))
     if unseen:
-        return f"object of the tests: {', '.join(unseen)}"
-    look = episode["look"]
+        found["unseen objects"] = f"object of the tests: {', '.join(unseen)}"
+    look, looks = episode["look"], []
     if look["table"] in set(TEST_TABLES) - set(TRAIN_TABLES) - {"white"}:
-        return f"table of the tests: {look['table']}"
+        looks.append(f"table of the tests: {look['table']}")
     if look["lighting"] in set(TEST_LIGHTINGS) - set(TRAIN_LIGHTINGS) - {"white"}:
-        return f"lighting of the tests: {look['lighting']}"
-    return ""
+        looks.append(f"lighting of the tests: {look['lighting']}")
+    return found | ({"test looks": ", ".join(looks)} if looks else {})
 
 
 def phase_fault(phases: np.ndarray, success: bool, recovery: str, attempts: int) -> str:

@@ -1,6 +1,6 @@
 """Looks at every demonstration of a file, invariant by invariant, and gathers what the card shows."""
 
-import functools
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -16,14 +16,16 @@ from datagen.storage import UNKNOWN_PHASE
 from envs import spec
 from envs.interface import DexClutterError
 
-TRAINING_SUITE = "train"
 STEPS_DRAWN = 4  # of each demonstration in the sample
 PICTURED = 6  # demonstrations of the sample that the card shows
 
 
-def examine(path: Path, sample: int, show: Callable[[int, int, str], None] = lambda *_: None) -> Audit:
+def examine(
+    path: Path, sample: int, show: Callable[[int, int, str], None] = lambda *_: None, training: bool = False
+) -> Audit:
     """Look at every invariant. show(done, of, name) hears of the progress.
 
+    training: nothing of the tests may be in it, whatever suite it says it comes from.
     Raises StorageError for a file that cannot be read at all, is foreign or has another version.
     """
     result = Audit(path, path.stat().st_size)
@@ -42,6 +44,7 @@ def examine(path: Path, sample: int, show: Callable[[int, int, str], None] = lam
                 result.note("readable", name, f"holds something unexpected ({type(error).__name__}: {error})")
         show(len(file.names), len(file.names), "")
         _examine_file(result, file, hashes)
+        _examine_purpose(result, file, training)
     return result
 
 
@@ -60,9 +63,6 @@ def _examine_file(result: Audit, file: Recordings, hashes: dict[str, tuple[str, 
         "file", "", f"total is {total}, the demonstrations hold {present}" if total != present and not unread else ""
     )
     result.note("file", "", f"{file.strangers[0]!r} in 'data' is no demonstration" if file.strangers else "")
-    if any(row.attributes["suite"] == TRAINING_SUITE for row in result.rows):  # then nothing else may be among them
-        for row in result.rows:
-            result.note("training", row.name, row.of_tests)
     for name, problem in checks.duplicates(hashes).items():
         result.note("duplicates", name, problem)
     result.checked["duplicates"] = len(hashes)
@@ -74,13 +74,26 @@ def _examine_file(result: Audit, file: Recordings, hashes: dict[str, tuple[str, 
     # Where nobody noted the driver: if most pictures are equal to the bit it is the same, and the others are at fault.
     if 2 * result.frames_equal > result.frames_drawn:
         result.findings += result.doubts
+    result.policy = file.policy
     result.failures, result.jobs = file.failure_outcomes(), file.job_outcomes()
+
+
+def _examine_purpose(result: Audit, file: Recordings, training: bool) -> None:
+    """Training data holds nothing of the tests. A file with one training scene is meant for training as a whole."""
+    suites = {file.suite, *(row.attributes["suite"] for row in result.rows)}
+    if training or any(map(checks.is_for_training, suites)):
+        for row in result.rows:
+            result.note("training", row.name, "; ".join(row.of_tests.values()))
+        return
+    kinds = Counter(kind for row in result.rows for kind in row.of_tests)
+    result.not_for_training = ", ".join(f"{kind} ({count} of {len(result.rows)})" for kind, count in kinds.items())
 
 
 def _examine_demo(
     result: Audit, demo: Recording, hand: str, hashes: dict[str, tuple[str, str]], drawn: bool, pictured: bool
 ) -> None:
     fault = checks.layout_fault(demo.layout, demo.attributes["num_samples"])
+    fault = fault or checks.compression_fault(demo.attributes["image_compression"], demo.is_lossless())
     result.note("layout", demo.name, fault)
     if fault:
         return
@@ -134,24 +147,28 @@ def _replay(result: Audit, demo: Recording, playback: Playback) -> None:
 
 def _draw_again(result: Audit, demo: Recording, playback: Playback) -> None:
     made = demo.attributes["versions"]
-    may_be_exact = demo.is_lossless() and made.get("mujoco") == mujoco.__version__
-    exact = may_be_exact and made.get(RENDERER) == renderer()
-    doubtful = may_be_exact and RENDERER not in made
+    same_physics = made.get("mujoco") == mujoco.__version__
+    same = same_physics and made.get(RENDERER) == renderer()
+    doubtful = same_physics and RENDERER not in made
 
-    def judge(invariant: str, problem: Callable[[bool], str]) -> None:
-        result.note(invariant, demo.name, problem(exact))
-        if doubtful and not problem(exact) and problem(True):
-            result.doubts.append(Finding(invariant, demo.name, problem(True)))
+    def judge(invariant: str, loosely: str, strictly: str) -> None:
+        result.note(invariant, demo.name, strictly if same else loosely)
+        if doubtful and strictly and not loosely:
+            result.doubts.append(Finding(invariant, demo.name, strictly))
 
     for step in _spread_steps(demo.steps, STEPS_DRAWN):
         playback.place(demo.states[step])
         for camera in (key for key in spec.CAMERAS if key in demo.pictures):
-            recorded, redrawn = demo.picture(camera, step), playback.frame(camera)
-            judge("frames", functools.partial(sight.frame_fault, camera, step, recorded, redrawn))
+            pictures = demo.obs[camera]
+            recorded, redrawn = demo.picture(camera, step), pictures.as_stored(playback.frame(camera))
+            strict_db = sight.MIN_JPEG_PSNR_DB if pictures.is_jpeg else sight.EQUAL_DB
+            faults = [sight.frame_fault(camera, step, recorded, redrawn, db) for db in (sight.MIN_PSNR_DB, strict_db)]
+            judge("frames", *faults)
             result.frames_drawn += 1
             result.frames_equal += bool(np.array_equal(recorded, redrawn))
         if "mask" in demo.pictures:
-            judge("mask", functools.partial(sight.mask_fault, step, demo.picture("mask", step), playback.mask()))
+            recorded, redrawn = demo.picture("mask", step), playback.mask()
+            judge("mask", *(sight.mask_fault(step, recorded, redrawn, exact) for exact in (False, True)))
 
 
 def _shot(row: Row, demo: Recording) -> Shot:
@@ -187,7 +204,7 @@ def _row(demo: Recording, lag: checks.Lag | None, motion: checks.Motion) -> Row:
         objects=len(episode["objects"]),
         look=(episode["look"]["table"], episode["look"]["lighting"]),
         target_xy=(float(x), float(y)),
-        of_tests=checks.content_of_tests(episode),
+        of_tests=checks.content_of_tests(demo.attributes["suite"], episode),
         lag=lag,
         motion=motion,
         action_counts=np.stack(counts),

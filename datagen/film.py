@@ -7,6 +7,7 @@ from pathlib import Path
 import imageio.v2 as imageio
 
 from datagen import panels
+from datagen.recording import Recording
 from datagen.reel import Reel
 from envs import spec
 
@@ -21,6 +22,7 @@ def write_film(reel: Reel, path: Path, show: Callable[[int, int], None] = lambda
     unfinished = path.with_name(f".{os.getpid()}-{path.name}")
     how = ["-preset", "veryfast", "-crf", "23", "-movflags", "+faststart"]
     facts = reel.demo.attributes
+    name = title(reel.demo)
     try:
         with imageio.get_writer(
             unfinished, format="FFMPEG", fps=spec.CONTROL_HZ, codec="libx264", quality=None, macro_block_size=2,
@@ -28,9 +30,14 @@ def write_film(reel: Reel, path: Path, show: Callable[[int, int], None] = lambda
         ) as film:  # fmt: skip
             for step in range(reel.steps):
                 now = reel.moment(step)
-                caption = f"{reel.demo.name}   {facts['instruction']}   ·   {now.time_s:.2f} s   {now.phase}"
+                caption = f"{name}   {facts['instruction']}   ·   {now.time_s:.2f} s   {now.phase}"
                 film.append_data(panels.mosaic((now.head, now.wrist, now.overlay), now.curves, caption, WIDTH))
                 show(step + 1, reel.steps)
         os.replace(unfinished, path)
     finally:
         unfinished.unlink(missing_ok=True)
+
+
+def title(demo: Recording) -> str:
+    """The name of a demonstration, marked where it is a failure."""
+    return demo.name if demo.attributes["success"] else f"{demo.name} (failed: {demo.attributes['outcome']})"

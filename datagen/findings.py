@@ -21,7 +21,7 @@ INVARIANTS = {
     "phases": "phases run reach, pregrasp, close, lift; only a regrasp goes back",
     "end": "one end, at the end; outcome, success and reward agree",
     "words": "instruction, phrasings, target and family agree with the scene",
-    "training": "no object and no look of the tests in a training scene",
+    "training": "no object, look or scene of the tests in training data",
     "duplicates": "no demonstration repeats the actions or the scene of another",
     "subsets": "subsets name what is there; train and valid share no scene",
     "box": "masks hold 0 and 1, and each box bounds its mask",
@@ -53,7 +53,7 @@ class Row:
     objects: int
     look: tuple[str, str]
     target_xy: tuple[float, float]
-    of_tests: str  # what of it belongs to the tests, "" if nothing
+    of_tests: dict[str, str]  # what of it belongs to the tests: kind -> which
     lag: checks.Lag | None
     motion: checks.Motion
     action_counts: np.ndarray  # (13, BINS) over each dimension's range
@@ -83,6 +83,8 @@ class Audit:
     pictures: dict[str, tuple[int, int]] = field(default_factory=dict)  # key -> (width, height)
     frames_drawn: int = 0
     frames_equal: int = 0
+    policy: str = ""  # who acted
+    not_for_training: str = ""  # why a file that does not claim to be training data is none, "" if it is
     doubts: list[Finding] = field(default_factory=list)  # pictures that differ a little; a fault under the same driver
 
     @property

@@ -48,7 +48,7 @@ class Options:
     look_mix: str = "white=0.3,train=0.7"
     """Shares of looks: white, train (the scene's own), or the name of a training table."""
     recovery: float = 0.3
-    """Share of scenes in which something goes wrong on purpose: a moved start, a shoved target, a missed grasp."""
+    """Share of scenes in which something goes wrong on purpose: a moved start, a shove, a missed or slipping grasp."""
     hold_seconds: float = 2.0
     """A grasp that after this time holds its target still is a success; 20 is the benchmark's own test to the end."""
     tolerant: bool = False

@@ -9,7 +9,8 @@ import numpy as np
 
 from datagen.jobs import Job, Request, jpeg_quality, make_job
 from datagen.pictures import draw
-from datagen.stage import Played, Stage, play
+from datagen.play import Played, play
+from datagen.stage import Stage
 from datagen.storage import DATA, FAILED, Demo, encoded
 from datagen.versions import versions
 from datagen.words import scene_words
@@ -20,7 +21,11 @@ ERROR = "error"
 
 @dataclass(frozen=True)
 class JobResult:
-    """What became of one job. seconds: CPU time; error: the traceback of a fault of ours. Plain values."""
+    """What became of one job. Plain values.
+
+    attempts: grasps carried out, one in vain with recovery "miss" or "slip"; vain: others, tried and taken back;
+    seconds: CPU time; error: the traceback of a fault of ours.
+    """
 
     index: int
     outcome: str
@@ -30,6 +35,7 @@ class JobResult:
     steps: int
     seconds: float = 0.0
     error: str = ""
+    vain: int = 0
 
 
 @dataclass(frozen=True)
@@ -67,8 +73,16 @@ class Generator:
             self._stage = Stage(self._request.suite, self._request.hand, self._request.hold_s)
             return Product(error_result(index, traceback.format_exc(), time.process_time() - began))
         seconds = round(time.process_time() - began, 4)
-        attempts, steps = played.attempts, len(played.actions)
-        result = JobResult(index, played.outcome, played.success, played.recovery, attempts, steps, seconds)
+        result = JobResult(
+            index=index,
+            outcome=played.outcome,
+            success=played.success,
+            recovery=played.recovery,
+            attempts=played.attempts,
+            steps=len(played.actions),
+            seconds=seconds,
+            vain=played.vain,
+        )
         return Product(result, content)
 
     def _demo(self, job: Job, played: Played) -> Demo:
@@ -87,6 +101,7 @@ class Generator:
             rewards=(ends & played.success).astype(np.float32),
             dones=ends,
             phases=played.phases,
+            imitate=played.imitate,
             obs={spec.STATE: played.measured, **seen},
             spec=played.episode.as_dict(),
             versions=self._versions,

@@ -1,7 +1,8 @@
 """Grasp candidates from geometry, in one canonical order: thumb against fingers, side before slanted before top."""
 
+import heapq
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -120,15 +121,16 @@ class Shape:
     def __init__(self, pieces: Sequence[Piece]) -> None:
         self._pieces = [surface_points(piece) for piece in pieces]
         self._pairs = [np.triu_indices(len(points), k=1) for points in self._pieces]
+        self._points = np.concatenate(self._pieces)
 
     def bounds(self, rotation: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Lower and upper corner (3,), (3,) of the turned object's box in world axes, around its body origin."""
-        points = np.concatenate(self._pieces) @ rotation.T
+        points = self._points @ rotation.T
         return points.min(axis=0), points.max(axis=0)
 
     def width(self, rotation: np.ndarray, direction: np.ndarray) -> float:
         """Extent (m) of the whole object along a world direction (3,)."""
-        along = np.concatenate(self._pieces) @ (rotation.T @ direction)
+        along = self._points @ (rotation.T @ direction)
         return float(along.max() - along.min())
 
     def near_edges(
@@ -173,28 +175,63 @@ def candidates(branch: Branch) -> list[Grasp]:
 
     The order depends on what a camera could see, the object's shape and place, and on nothing else.
     """
+    return list(ranked(branch))
+
+
+def ranked(branch: Branch) -> Iterator[Grasp]:
+    """`candidates` one by one; a hand is put in its place only when its turn may have come.
+
+    That takes most of the time, and the first few candidates are usually enough. What a candidate costs at least is
+    known without: the table can only raise the hand, which only adds to the cost.
+    """
     rotation, position = branch.target_pose()
     shape = Shape(branch.scene.objects[0].pieces)
     low, high = shape.bounds(rotation)
-    height = high[2] - low[2]
+    waiting = sorted(_costed(shape, rotation, height=high[2] - low[2]), key=lambda c: (c.cost(0.0), c.place))
+    placed: list[tuple[float, int, Grasp]] = []
+    for candidate in waiting:
+        while placed and placed[0][:2] < (candidate.cost(0.0), candidate.place):
+            yield heapq.heappop(placed)[2]
+        template, azimuth = candidate.template, candidate.azimuth_deg
+        pose = place_hand(template, azimuth, shape, rotation, position)
+        raised = branch.raise_over_table(pose, preshape_of(template), TABLE_CLEARANCE_M)
+        if raised > MAX_RAISE_SHARE * (high[2] - low[2]):
+            continue
+        pose[2, 3] += raised
+        grasp = make_grasp(template, float(azimuth), pose)
+        heapq.heappush(placed, (candidate.cost(raised), candidate.place, grasp))
+    while placed:
+        yield heapq.heappop(placed)[2]
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    """A template at an azimuth, not yet placed. place: decides between equal costs."""
+
+    place: int
+    template: Template
+    azimuth_deg: float
+    rank_cost: float
+    azimuth_cost: float
+    width_cost: float
+
+    def cost(self, raised_m: float) -> float:
+        return self.rank_cost + (self.azimuth_cost + RAISE_COST * raised_m) + self.width_cost
+
+
+def _costed(shape: "Shape", rotation: np.ndarray, height: float) -> Iterator[_Candidate]:
     azimuths = _azimuths(shape, rotation)
-    ranked: list[tuple[float, Grasp]] = []
+    widths = [[shape.width(rotation, _closing_direction(base, a)) for a in azimuths] for base in TEMPLATES]
+    place = itertools.count()
     for (round_, depth), (rank, base) in itertools.product(enumerate(DEPTHS_M), enumerate(TEMPLATES)):
         gx, gap, gz = base.grip_m
-        template = replace(base, grip_m=(gx, gap, gz + depth))
-        widths = [shape.width(rotation, _closing_direction(base, azimuth)) for azimuth in azimuths]
-        for azimuth, width in zip(azimuths, widths, strict=True):
-            pose = place_hand(template, azimuth, shape, rotation, position)
-            raised = branch.raise_over_table(pose, preshape_of(template), TABLE_CLEARANCE_M)
-            if raised > MAX_RAISE_SHARE * height:
-                continue
-            pose[2, 3] += raised
-            cost = rank + DEPTH_COST * round_ + (TOO_LOW_COST if height < base.least_height_m else 0.0)
-            cost += AZIMUTH_COST * abs(azimuth - base.azimuth_deg) + RAISE_COST * raised
-            cost += WIDTH_COST * (width - min(widths)) + (TOO_WIDE_COST if width > WIDEST_M else 0.0)
-            name = base.name if round_ == 0 else f"{base.name}{round_}"
-            ranked.append((cost, make_grasp(replace(template, name=name), float(azimuth), pose)))
-    return [grasp for _, grasp in sorted(ranked, key=lambda pair: pair[0])]
+        name = base.name if round_ == 0 else f"{base.name}{round_}"
+        template = replace(base, grip_m=(gx, gap, gz + depth), name=name)
+        rank_cost = rank + DEPTH_COST * round_ + (TOO_LOW_COST if height < base.least_height_m else 0.0)
+        for azimuth, width in zip(azimuths, widths[rank], strict=True):
+            azimuth_cost = AZIMUTH_COST * abs(azimuth - base.azimuth_deg)
+            width_cost = WIDTH_COST * (width - min(widths[rank])) + (TOO_WIDE_COST if width > WIDEST_M else 0.0)
+            yield _Candidate(next(place), template, azimuth, rank_cost, azimuth_cost, width_cost)
 
 
 def _azimuths(shape: Shape, rotation: np.ndarray) -> list[float]:

@@ -14,7 +14,7 @@ from envs.episode import EpisodeSpec, distribution, make_episode
 from envs.interface import DexClutterError
 
 NO_RECOVERY = "none"
-RECOVERIES = ("joints", "shove", "miss")  # see datagen.recovery
+RECOVERIES = ("joints", "shove", "miss", "slip")  # see datagen.recovery
 LOSSLESS, JPEG = "lossless", "jpeg"
 WHITE, TRAIN = "white", "train"
 LOOK_CHOICES = (WHITE, TRAIN, *TRAIN_TABLES)  # a table's name: that table under a training light

@@ -22,6 +22,7 @@ def names(cameras: tuple[str, ...], image_size: tuple[int, int]) -> dict[str, An
         "state": numbers | {"meaning": "measured joints before the action; they lag behind what was commanded"},
         "states": {"meaning": "MuJoCo's mjSTATE_INTEGRATION before the action", "unit": "SI, radians"},
         "phases": list(PHASES),
+        "imitate": "false where no training window should begin: from there on something goes wrong on purpose",
         "control_hz": spec.CONTROL_HZ,
         "cameras": {name: {"fovy_deg": FOVY_DEG[name], "size_px": list(image_size)} for name in cameras},
         "mask": HEAD_MASK,

@@ -38,8 +38,31 @@ def ranked_postures(hand_in_world: np.ndarray, near_rad: np.ndarray) -> np.ndarr
     if len(found) == 0:
         return found
     distance = np.linalg.norm((found - near_rad) * JOINT_WEIGHTS, axis=1)
-    swivel = np.array([kinematics.swivel_angle(q) for q in found])
-    return found[np.argsort(distance + SWIVEL_WEIGHT * np.abs(swivel - SWIVEL_RAD), kind="stable")]
+    off = np.abs(swivel_angles(found) - SWIVEL_RAD)
+    return found[np.argsort(distance + SWIVEL_WEIGHT * off, kind="stable")]
+
+
+def swivel_angles(arm_rad: np.ndarray) -> np.ndarray:
+    """`kinematics.swivel_angle` (K,) of many postures (K, 7) at once."""
+    (c1, c2, c3, c4), (s1, s2, s3, s4) = np.cos(arm_rad[:, :4]).T, np.sin(arm_rad[:, :4]).T
+    upper = np.stack([c1 * s2, s1 * s2, c2], axis=1)
+    # The forearm's direction, turned by joints 3 and 4, in the frame that joints 1 and 2 have turned.
+    x, y, z = c3 * s4, s3 * s4, c4
+    across = c2 * x + s2 * z
+    fore = np.stack([c1 * across - s1 * y, s1 * across + c1 * y, c2 * z - s2 * x], axis=1)
+    to_wrist = kinematics.UPPER_M * upper + kinematics.FORE_M * fore
+    to_wrist /= np.linalg.norm(to_wrist, axis=1, keepdims=True)
+    up = kinematics.UP_IN_BASE - (to_wrist @ kinematics.UP_IN_BASE)[:, None] * to_wrist
+    # Neither the length of `up` nor that of what it is multiplied with matters: only their ratio is asked for.
+    right = np.stack(
+        [
+            to_wrist[:, 1] * up[:, 2] - to_wrist[:, 2] * up[:, 1],
+            to_wrist[:, 2] * up[:, 0] - to_wrist[:, 0] * up[:, 2],
+            to_wrist[:, 0] * up[:, 1] - to_wrist[:, 1] * up[:, 0],
+        ],
+        axis=1,
+    )
+    return np.arctan2((upper * right).sum(axis=1), (upper * up).sum(axis=1))
 
 
 def nearest_posture(hand_in_world: np.ndarray, near_rad: np.ndarray, max_jump_rad: float) -> np.ndarray | None:

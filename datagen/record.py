@@ -22,8 +22,8 @@ class DemoRecorder(Observer):
     """
 
     def __init__(self, file: DemoFile, versions: Mapping[str, str], phase: Callable[[], int] | None = None) -> None:
-        self._file, self._versions = file, versions
-        self._phase = phase or (lambda: UNKNOWN_PHASE)
+        self._file, self.versions = file, versions
+        self.phase = phase or (lambda: UNKNOWN_PHASE)
 
     def on_reset(self, env: SimEnv, observation: Observation, info: dict[str, Any]) -> None:
         """Start over: a demonstration shows the attempt that succeeded, not those before it."""
@@ -41,7 +41,7 @@ class DemoRecorder(Observer):
         self._actions.append(np.array(action, np.float32))
         self._rewards.append(reward)
         self._dones.append(bool(info["outcome"]))
-        self._phases.append(self._phase())
+        self._phases.append(self.phase())
         self._observations.append(observation)
         self._states.append(env.save_state().physics)
 
@@ -66,7 +66,7 @@ class DemoRecorder(Observer):
             phases=phases,
             obs={key: np.stack([seen[key] for seen in observations]) for key in keys},
             spec=env.scene.episode.as_dict(),
-            versions=self._versions,
+            versions=self.versions,
             **scene_words(env.scene),
         )
         self._file.write(demo)

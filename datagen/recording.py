@@ -4,7 +4,6 @@
 which demonstration and which key it stumbled over.
 """
 
-import io
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -17,6 +16,7 @@ import h5py
 import numpy as np
 from PIL import Image
 
+from datagen.frames import Frames
 from datagen.playback import DEFAULT_HAND
 from datagen.storage import DATA, FAILED, FORMAT, StorageError
 
@@ -24,27 +24,48 @@ from datagen.storage import DATA, FAILED, FORMAT, StorageError
 ATTRIBUTES: dict[str, type] = {
     "num_samples": int, "success": bool, "outcome": str, "instruction": str, "phrasings": list, "expression": str,
     "target": str, "family": str, "suite": str, "index": int, "spec": dict, "versions": dict, "recovery": str,
-    "attempts": int,
+    "attempts": int, "image_compression": str,
 }  # fmt: skip
 _JSON = (list, dict)
 # What HDF5 and its Python package raise over damaged bytes, wherever they lie.
-_DAMAGE = (OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError, OverflowError, MemoryError)
+_DAMAGE = (
+    OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError, OverflowError, MemoryError,
+    Image.DecompressionBombError,
+)  # fmt: skip
 _LARGEST_BYTES = 2**32  # of a column: a damaged shape may claim any size
 PICTURE_KEYS = ("head", "wrist", "mask")
+EXPERT = "expert"
 
 
 class Pictures:
-    """The frames of one key, (T, H, W, ...) uint8, read one by one: stored as they are, or each as a JPEG."""
+    """The frames of one key, (T, H, W, ...) uint8, read one by one: stored as they are, or each as a JPEG.
+
+    quality: of the JPEG files; None for frames without loss.
+    """
 
     def __init__(self, rows: h5py.Dataset) -> None:
         self._rows = rows
         self.is_jpeg = rows.attrs.get("encoding") == "jpeg"
+        self.quality = int(rows.attrs["quality"]) if self.is_jpeg else None
         self.shape = tuple(int(n) for n in rows.attrs["shape"]) if self.is_jpeg else tuple(rows.shape)
         self.dtype = "uint8" if self.is_jpeg else str(rows.dtype)
+        if self.is_jpeg and (rows.shape != self.shape[:1] or self.quality not in range(1, 101)):
+            what = f"shape {self.shape} and quality {self.quality}"
+            raise ValueError(f"it holds {rows.shape} JPEG files and says that they have {what}")
 
     def __getitem__(self, step: int) -> np.ndarray:
-        row = self._rows[step]
-        return np.asarray(Image.open(io.BytesIO(row.tobytes()))) if self.is_jpeg else row
+        picture = Frames.decoded(self._rows[step : step + 1])[0]
+        if picture.shape != self.shape[1:]:
+            raise ValueError(f"a picture of shape {picture.shape} among those of shape {self.shape[1:]}")
+        return picture
+
+    def as_stored(self, picture: np.ndarray) -> np.ndarray:
+        """What a picture (H, W, 3) becomes when it is stored here: the same, or what JPEG of this quality leaves."""
+        if not self.is_jpeg:
+            return picture
+        rows = np.empty(1, object)
+        rows[0] = np.frombuffer(Frames.pack([picture], picture.shape, self.quality).chunks[0], np.uint8)
+        return Frames.decoded(rows)[0]
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,14 +139,35 @@ class Recordings:
     @property
     def hand(self) -> str:
         """The hand that the file was recorded with."""
-        with _naming(self.path, DATA, "env_args"):
-            return str(json.loads(self.attribute("env_args")).get("env_kwargs", {}).get("hand", DEFAULT_HAND))
+        return self._env_kwarg("hand", DEFAULT_HAND)
+
+    @property
+    def suite(self) -> str:
+        """The suite that the file was recorded from, as it says itself; "" where it does not."""
+        return self._env_kwarg("suite", "")
+
+    @property
+    def policy(self) -> str:
+        """Who acted: the scripted expert, unless the file says otherwise."""
+        with _naming(self.path, DATA, "policy"):
+            return str(_text(self._file[DATA].attrs.get("policy", EXPERT)))
+
+    def failures(self) -> "Recordings | None":
+        """The failures that are kept apart; None where none are kept."""
+        with _naming(self.path, "the file", FAILED):
+            kept = FAILED in self._file
+        return Recordings(self.path, self._file, FAILED) if kept else None
+
+    def outcomes(self) -> dict[str, str]:
+        """Name -> outcome word of every demonstration of the group."""
+        with _naming(self.path, "the file", self._group):
+            group = self._file[self._group]
+            return {name: str(_text(group[name].attrs.get("outcome", "unknown"))) for name in self.names}
 
     def failure_outcomes(self) -> Counter[str]:
         """Outcome word -> how many failures of it are kept apart."""
-        with _naming(self.path, "the file", FAILED):
-            failed = self._file.get(FAILED, {})
-            return Counter(str(_text(failed[name].attrs.get("outcome", "unknown"))) for name in failed)
+        failures = self.failures()
+        return Counter() if failures is None else Counter(failures.outcomes().values())
 
     def job_outcomes(self) -> Counter[str]:
         """Outcome word -> how many scenes that were attempted ended so, demonstrated or not; empty where not stored."""
@@ -161,6 +203,10 @@ class Recordings:
                 columns[key] = array[()]
         return Recording(name, self.path, attributes, columns, layout, pictures)
 
+    def _env_kwarg(self, key: str, default: str) -> str:
+        with _naming(self.path, DATA, "env_args"):
+            return str(json.loads(self.attribute("env_args")).get("env_kwargs", {}).get(key, default))
+
     def _attribute(self, name: str, group: h5py.Group, key: str) -> Any:
         kind = ATTRIBUTES[key]
         with _naming(self.path, name, key):
@@ -172,6 +218,34 @@ class Recordings:
             if not isinstance(value, kind):
                 raise TypeError(f"it is {type(value).__name__}, should be {kind.__name__}")
             return value
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A demonstration of an open file: one of `data`, or a failure that is kept apart (`outcome` says which)."""
+
+    file: Recordings
+    name: str
+    outcome: str = ""
+
+    @property
+    def label(self) -> str:
+        """The name, marked where it is a failure."""
+        return f"{self.name} · failed: {self.outcome}" if self.outcome else self.name
+
+    def read(self) -> Recording:
+        """The demonstration itself; raises StorageError for one that is damaged."""
+        return self.file.read(self.name)
+
+
+def entries(file: Recordings) -> dict[str, Entry]:
+    """Label -> entry of everything that can be looked at: the demonstrations, then the failures kept apart."""
+    found = [Entry(file, name) for name in file.names]
+    failures = file.failures()
+    if failures is not None:
+        words = failures.outcomes()
+        found += [Entry(failures, name, words[name]) for name in failures.names]
+    return {entry.label: entry for entry in found}
 
 
 @contextmanager

@@ -59,11 +59,12 @@ def find_plan(
     branch: already at its snapshot; arm_rad: (7,) commanded posture to start from; rng draws the errors of the
     tolerance trials; avoid: (template, azimuth) of grasps that have failed for real.
     """
-    wanted = [g for g in grasps.candidates(branch) if (g.template, g.azimuth_deg) not in avoid]
     for brush in (False, True):
         weaker: list[tuple[float, Plan]] = []
         trials = 0
-        for grasp in wanted:
+        for grasp in grasps.ranked(branch):
+            if (grasp.template, grasp.azimuth_deg) in avoid:
+                continue
             plan = plan_motion(branch, arm_rad, grasp, brush)
             if plan is None:
                 continue
@@ -86,13 +87,14 @@ def _creep(candidate: tuple[float, Plan]) -> float:
     return candidate[0]
 
 
-def _check_step(plan: Plan) -> int:
+def check_step(plan: Plan) -> int:
+    """The step of a plan after which a target that has been grasped has left the table."""
     return plan.reach_steps + CLOSE_STEPS + LIFT_STEPS * 6 // 10
 
 
 def _try_to_hold(branch: Branch, plan: Plan) -> Trial:
     longer = np.repeat(plan.actions[-1:], HOLD_STEPS, axis=0)
-    return branch.try_out(np.vstack([plan.actions, longer]), _check_step(plan))
+    return branch.try_out(np.vstack([plan.actions, longer]), check_step(plan))
 
 
 def _tolerates(branch: Branch, plan: Plan, rng: np.random.Generator) -> bool:
@@ -101,7 +103,7 @@ def _tolerates(branch: Branch, plan: Plan, rng: np.random.Generator) -> bool:
     for k in range(TOLERANCE_TRIALS):
         angle = heading + np.pi * k
         shift = (ERROR_M * np.cos(angle), ERROR_M * np.sin(angle), ERROR_RAD * (1 if k % 2 else -1))
-        trial = branch.try_out(actions, _check_step(plan), plan.reach_steps - BEGIN_BEFORE_GRASP, shift)
+        trial = branch.try_out(actions, check_step(plan), plan.reach_steps - BEGIN_BEFORE_GRASP, shift)
         if not trial.holds(HOLD_HEIGHT_M - ERROR_M, SLIDING_M):
             return False
     return True

@@ -4,7 +4,8 @@
     /data/demo_<index>    attrs: num_samples, success, outcome, instruction, phrasings (JSON), expression, target,
                                  family, suite, index, spec (JSON), versions (JSON), recovery, attempts, details (JSON),
                                  image_compression
-        actions (T, 13)   states (T, nstate)   rewards (T,)   dones (T,)   phases (T,)   obs/<key> (T, ...)
+        actions (T, 13)   states (T, nstate)   rewards (T,)   dones (T,)   phases (T,)   imitate (T,)
+        obs/<key> (T, ...)
     /data_failed/...      the same for failures, where they are kept
     /mask/<name>          names of the episodes of one subset, for example train and valid
     /jobs/<column>        what became of every scene that was attempted
@@ -38,7 +39,8 @@ ROBOMIMIC_GYM_TYPE = 2  # robomimic's EnvType for a Gym environment
 STRING = h5py.string_dtype("utf-8")
 UNKNOWN_PHASE = -1
 DATA, FAILED = "data", "data_failed"
-_COLUMNS = ("actions", "states", "rewards", "dones", "phases")
+_COLUMNS = ("actions", "states", "rewards", "dones", "phases", "imitate")
+_OPTIONAL = ("imitate",)  # not in files from before there was such a column
 _JSON = ("phrasings", "spec", "versions", "details")
 _WORDS = ("outcome", "instruction", "expression", "target", "family", "suite", "recovery")
 _ATTRIBUTES = ("num_samples", "success", "index", "attempts", *_WORDS, *_JSON)
@@ -55,8 +57,10 @@ class Demo:
     """One episode of T steps.
 
     actions (T, 13) float32; states (T, nstate) float64, the full physics state; rewards (T,) float32; dones (T,) bool;
-    phases (T,) int8, indices into datagen.search.PHASES, -1 where nobody said; obs: key -> (T, ...), images as
-    (T, H, W, 3) uint8 or as encoded `Frames`; spec: the episode as plain JSON values; attempts: grasps carried out.
+    phases (T,) int8, indices into datagen.search.PHASES, -1 where nobody said; imitate (T,) bool, True where what is
+    done from there on is worth learning, which what goes wrong on purpose is not (all True where nobody said);
+    obs: key -> (T, ...), images as (T, H, W, 3) uint8 or as encoded `Frames`; spec: the episode as plain JSON values;
+    attempts: grasps carried out.
     """
 
     suite: str
@@ -71,6 +75,7 @@ class Demo:
     spec: Mapping[str, Any] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
     phases: np.ndarray | None = None
+    imitate: np.ndarray | None = None
     outcome: str = "success"
     phrasings: Sequence[str] = ()
     expression: str = ""
@@ -83,6 +88,8 @@ class Demo:
     def __post_init__(self) -> None:
         if self.phases is None:
             object.__setattr__(self, "phases", np.full(len(self.actions), UNKNOWN_PHASE, np.int8))
+        if self.imitate is None:
+            object.__setattr__(self, "imitate", np.ones(len(self.actions), bool))
 
     @property
     def name(self) -> str:
@@ -261,7 +268,8 @@ def _fill(group: h5py.Group, demo: Demo) -> None:
 
 
 def _read(path: Path, name: str, group: h5py.Group) -> Demo:
-    for key in (*_COLUMNS, "obs"):
+    columns = [key for key in _COLUMNS if key in group or key not in _OPTIONAL]
+    for key in (*columns, "obs"):
         if key not in group:
             raise StorageError(f"{path}, {name}: {key!r} is missing")
     attributes = {key: _attribute(path, name, group, key) for key in _ATTRIBUTES}
@@ -270,7 +278,7 @@ def _read(path: Path, name: str, group: h5py.Group) -> Demo:
         attempts=int(attributes["attempts"]),
         success=bool(attributes["success"]),
         obs={key: _array(path, name, group, f"obs/{key}") for key in group["obs"]},
-        **{key: _array(path, name, group, key) for key in _COLUMNS},
+        **{key: _array(path, name, group, key) for key in columns},
         **{key: str(attributes[key]) for key in _WORDS},
         **{key: json.loads(attributes[key]) for key in _JSON},
     )

@@ -33,6 +33,6 @@ def own_version(project: Path = PROJECT) -> str:
     """The version of this package: the checkout's own where there is one, which need not be installed at all."""
     try:
         about = tomllib.loads(project.read_text(encoding="utf-8"))["project"]
-    except (OSError, KeyError, tomllib.TOMLDecodeError):
+        return about["version"] if about["name"] == OURS else installed(OURS)
+    except (OSError, KeyError, TypeError, tomllib.TOMLDecodeError):  # no checkout, or somebody else's project
         return installed(OURS)
-    return about["version"] if about.get("name") == OURS else installed(OURS)

@@ -14,7 +14,7 @@ from rich.progress import Progress
 
 from assets.gl import RenderingError
 from datagen import film, recording
-from datagen.recording import Recordings
+from datagen.recording import Entry, Recordings, entries
 from datagen.reel import Reel
 from envs.interface import DexClutterError
 
@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         Args:
             file: the file, finished.
-            demo: index of the demonstration to begin with; the first by default.
+            demo: index of the demonstration to begin with, or of a failure that is kept apart; the first by default.
             port: where the viewer listens, the next free one if it is taken.
             host: for whom it listens: this machine alone by default, 0.0.0.0 for the whole network.
             video: write a film here (.mp4) instead of serving.
@@ -54,11 +54,11 @@ def run(file: Path, demo: int | None, host: str, port: int, video: Path | None) 
     try:
         check_usage(file, port, video)
         with recording.opened(file) as recordings:
-            name = chosen(recordings, demo)
+            entry = chosen(recordings, demo)
             if video is not None:
-                _film(recordings, name, video)
+                _film(entry, video)
             else:
-                serve(recordings, name, host, port)
+                serve(recordings, entry, host, port)
     except UsageError as fault:
         print(f"datagen.view: {fault}", file=sys.stderr)
         return 2
@@ -84,24 +84,26 @@ def check_usage(file: Path, port: int, video: Path | None) -> None:
         raise UsageError(f"the viewer needs {', '.join(missing)}: {how}")
 
 
-def chosen(recordings: Recordings, demo: int | None) -> str:
-    """The name of the demonstration asked for. Raises UsageError where there is none of that index."""
-    if not recordings.names:
+def chosen(recordings: Recordings, demo: int | None) -> Entry:
+    """The demonstration asked for, failures kept apart among them. Raises UsageError where none has that index."""
+    known = list(entries(recordings).values())
+    if not known:
         raise UsageError(f"{recordings.path} holds no demonstrations")
     if demo is None:
-        return recordings.names[0]
-    name = f"demo_{demo}"
-    if name not in recordings.names:
-        indices = ", ".join(n.removeprefix("demo_") for n in recordings.names[:10])
-        raise UsageError(f"{recordings.path} holds no demonstration {demo}; there are {indices}, and so on")
-    return name
+        return known[0]
+    for entry in known:
+        if entry.name == f"demo_{demo}":
+            return entry
+    indices = ", ".join(entry.name.removeprefix("demo_") for entry in known[:10])
+    more = ", and so on" if len(known) > 10 else ""
+    raise UsageError(f"{recordings.path} holds no demonstration {demo}; there are {indices}{more}")
 
 
-def serve(recordings: Recordings, name: str, host: str, port: int) -> None:
+def serve(recordings: Recordings, entry: Entry, host: str, port: int) -> None:
     """Serve the viewer until it is interrupted."""
     from datagen.browser import Browser  # late: a film needs none of its packages
 
-    browser = Browser(recordings, name, host, port)
+    browser = Browser(recordings, entry.label, host, port)
     Console().print(f"http://{'localhost' if host == '127.0.0.1' else host}:{browser.port}  (stop by Ctrl+C)")
     try:
         browser.run()
@@ -111,8 +113,8 @@ def serve(recordings: Recordings, name: str, host: str, port: int) -> None:
         browser.close()
 
 
-def _film(recordings: Recordings, name: str, video: Path) -> None:
-    reel = Reel(recordings.read(name), recordings.hand, film.WIDTH)
+def _film(entry: Entry, video: Path) -> None:
+    reel = Reel(entry.read(), entry.file.hand, film.WIDTH)
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bars:
         task = bars.add_task("filming", total=reel.steps)

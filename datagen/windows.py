@@ -49,6 +49,7 @@ class _Entry:
     instruction: str
     actions: np.ndarray
     state: np.ndarray
+    imitate: np.ndarray
     box: np.ndarray | None
     frames: dict[str, StoredFrames]
 
@@ -75,6 +76,8 @@ class _Handles:
 @dataclass
 class WindowReader:
     """Every step of every demonstration as the start of a window; the i-th is `reader[i]`, in order of the file.
+
+    `shuffled` leaves out those that show what went wrong on purpose.
 
     Actions, states and boxes lie in memory (about 10 kB per demonstration), images are read when asked for.
     The same object may be used in several threads, and handed to other processes by fork or pickle.
@@ -130,12 +133,17 @@ class WindowReader:
             padded=steps > last,
         )
 
+    @property
+    def imitate(self) -> np.ndarray:
+        """(len(self),) bool: False for windows that show what went wrong on purpose, see docs/data.md."""
+        return np.concatenate([entry.imitate for entry in self._entries]) if self._entries else np.zeros(0, bool)
+
     def order(self, seed: int, epoch: int = 0) -> np.ndarray:
-        """Every index once, shuffled: (len(self),) int64, the same for the same seed and epoch on every machine."""
-        return np.random.default_rng([seed, epoch]).permutation(len(self))
+        """Every index worth learning from (`imitate`) once, shuffled; the same for the same seed and epoch anywhere."""
+        return np.random.default_rng([seed, epoch]).permutation(np.flatnonzero(self.imitate))
 
     def shuffled(self, seed: int, epoch: int = 0) -> Iterator[Window]:
-        """All windows once, in the order of `order`."""
+        """The windows of `order`."""
         return (self[int(index)] for index in self.order(seed, epoch))
 
     @property
@@ -212,9 +220,10 @@ def _entry(path: Path, file: h5py.File, name: str, images: Sequence[str]) -> _En
             raise StorageError(f"{where}: 'obs/{key}' has {frames[key].shape[0]} rows, actions has {rows}")
     state = _column(where, group, f"obs/{spec.STATE}", (spec.ACTION_DIM,), rows)
     box = _column(where, group, "obs/box", (4,), rows) if "obs/box" in group else None
+    imitate = _column(where, group, "imitate", (), rows) > 0 if "imitate" in group else np.ones(rows, bool)
     if "instruction" not in group.attrs:
         raise StorageError(f"{where}: attribute 'instruction' is missing")
-    return _Entry(name, str(group.attrs["instruction"]), actions, state, box, frames)
+    return _Entry(name, str(group.attrs["instruction"]), actions, state, imitate, box, frames)
 
 
 def _column(where: str, group: h5py.Group, key: str, tail: tuple[int, ...], rows: int | None = None) -> np.ndarray:

@@ -1,13 +1,14 @@
 """What simulation and hardware share: the environment, the policy, the records of an episode and the errors."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import gymnasium
 import numpy as np
 
-Observation = dict[str, Any]
+Observation = Mapping[str, Any]
 
 # How an attempt can end; "error" is our own fault and never counts against a policy.
 OUTCOMES = (
@@ -23,6 +24,9 @@ OUTCOMES = (
     "error",
 )
 SUCCESSES = ("success", "disturbed")
+
+# Why a policy has stopped acting; see `Policy.verdict`.
+HELD, GAVE_UP = "held", "gave up"
 
 
 class DexClutterError(Exception):
@@ -80,6 +84,9 @@ class Policy(ABC):
     name: str
     privileged: tuple[str, ...] = ()  # what it may read beyond the observation, e.g. ("simulator",)
     cameras: tuple[str, ...] = ()  # the images it needs; none are rendered for a policy that reads none
+    # HELD: it takes the target for held and stopped acting; GAVE_UP: its planner found nothing to go for; else "".
+    # A row whose attempt failed for such a verdict says "planner".
+    verdict: str = ""
 
     @abstractmethod
     def reset(self, env: GraspEnv, seed: int) -> None:
@@ -87,7 +94,7 @@ class Policy(ABC):
 
     @abstractmethod
     def act(self, observation: Observation) -> np.ndarray:
-        """The next action, shape (13,)."""
+        """The next action, shape (13,). The observation's pictures are good for the length of this call."""
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from envs.episode import EpisodeSpec
-from envs.interface import SUCCESSES, EpisodeResult, Observation, Policy
+from envs.interface import GAVE_UP, HELD, SUCCESSES, EpisodeResult, Observation, Policy
 from envs.sim import SimEnv
 
 
@@ -50,7 +50,7 @@ def run_episode(
             ended = terminated or truncated
             for observer in observers:
                 observer.on_step(env, action, observation, reward, info)
-        words.append(info["outcome"])
+        words.append(attempt_word(info["outcome"], policy.verdict))
         steps += env.progress.steps
         policy_s += env.progress.time_s
         force = max(force, env.progress.max_force_n)
@@ -84,6 +84,16 @@ def run_episode(
     for observer in observers:
         observer.on_end(env, result)
     return result
+
+
+def attempt_word(word: str, verdict: str) -> str:
+    """The word of an attempt that ended as `word`, played by a policy whose last `verdict` is given.
+
+    "planner" where its planner answers for the failure: it gave up before the target was held, or it took for held
+    what never left the table.
+    """
+    blamed = {GAVE_UP: ("timeout", "missed", "slipped"), HELD: ("timeout", "missed")}
+    return "planner" if word in blamed.get(verdict, ()) else word
 
 
 def attempt_seed(episode: EpisodeSpec, attempt: int) -> int:

@@ -23,6 +23,7 @@ from envs.episode import MAX_OBJECTS, EpisodeSpec, distribution, make_episode
 from envs.home import homing_actions
 from envs.instruction import MAX_LETTERS, InstructionSpace
 from envs.interface import EpisodeError, GraspEnv, Observation, Truth
+from envs.lazy import LazyObservation
 from envs.physics import resting_objects_sleep
 from envs.readings import raised_m, station_force_n, touched_objects
 from envs.registration import register as register
@@ -60,6 +61,7 @@ class SimEnv(GraspEnv):
     """One cluttered scene, one named target. Live MuJoCo objects are `model` and `data`.
 
     obs_mode "state": {"state": (13,) float32, "instruction": text}; "rgb" adds "head" and "wrist", (H, W, 3) uint8.
+    lazy=True draws these when they are read (envs.lazy: a mapping, no dict), for loops that know what they read.
     image_size is (width, height). reward_mode "sparse" pays 1 at the end of a success; "dense" adds shaping below 1.
     segmentation=True adds info["segmentation"], (H, W) int32 of the head image: 0 nothing, i + 1 for object i.
     reset(options={"episode": EpisodeSpec}) or {"index": int} chooses the scene; otherwise the seed draws an index.
@@ -76,6 +78,7 @@ class SimEnv(GraspEnv):
         reward_mode: str = "sparse",
         segmentation: bool = False,
         render_mode: str | None = None,
+        lazy: bool = False,
     ) -> None:
         _choose("obs_mode", obs_mode, OBS_MODES)
         _choose("reward_mode", reward_mode, REWARD_MODES)
@@ -84,12 +87,13 @@ class SimEnv(GraspEnv):
         distribution(suite)  # raises an error that lists the choices
         self.suite, self.obs_mode, self.hand, self.reward_mode = suite, obs_mode, hand, reward_mode
         self.image_size = (int(image_size[0]), int(image_size[1]))
-        self.segmentation, self.render_mode = segmentation, render_mode
+        self.segmentation, self.render_mode, self.lazy = segmentation, render_mode, lazy
         self.action_space = spaces.Box(spec.ACTION_LOW, spec.ACTION_HIGH, dtype=np.float32)
         self.observation_space = self._space()
         self._rig: Rig | None = None
         self._video_rig: Rig | None = None
         self._viewer: Window | None = None
+        self._moment: LazyObservation | None = None
         self.scene: Scene | None = None
         self.data: mujoco.MjData | None = None
         self.outcome: str | None = None  # one of envs.interface.OUTCOMES once the attempt has ended
@@ -334,14 +338,17 @@ class SimEnv(GraspEnv):
         return float(0.3 * reach + 0.2 * self.progress.touched + 0.4 * lift)
 
     def _observe(self) -> Observation:
-        observation: Observation = {
-            spec.STATE: self.servo.measured(self.data),
-            spec.INSTRUCTION: self.instruction,
-        }
-        if self.obs_mode == "rgb":
-            for camera in spec.CAMERAS:
-                observation[camera] = self._observing_rig().render(self.data, camera)
-        return observation
+        observation = {spec.STATE: self.servo.measured(self.data), spec.INSTRUCTION: self.instruction}
+        if self._moment is not None:
+            self._moment.expire()
+        cameras = spec.CAMERAS if self.obs_mode == "rgb" else ()
+        if self.lazy:
+            self._moment = LazyObservation(observation, cameras, self._draw)
+            return self._moment
+        return observation | {camera: self._draw(camera) for camera in cameras}
+
+    def _draw(self, camera: str) -> np.ndarray:
+        return self._observing_rig().render(self.data, camera)
 
     def _info(self) -> dict[str, Any]:
         success = outcome.is_success(self.outcome)

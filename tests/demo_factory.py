@@ -64,7 +64,7 @@ def shortened(demo: Demo, index: int, length: int, instruction: str | None = Non
         demo,
         index=index,
         instruction=instruction or demo.instruction,
-        **{key: getattr(demo, key)[-length:] for key in ("actions", "states", "rewards", "dones", "phases")},
+        **{key: getattr(demo, key)[-length:] for key in ("actions", "states", "rewards", "dones", "phases", "imitate")},
         obs={key: values[-length:] for key, values in demo.obs.items()},
     )
 

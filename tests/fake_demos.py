@@ -11,6 +11,7 @@ import h5py
 import mujoco
 import numpy as np
 
+from datagen import audit
 from datagen.checks import NO_RECOVERY
 from datagen.expert import Expert
 from datagen.playback import RENDERER, renderer
@@ -74,6 +75,7 @@ def record(index: int) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         "versions": json.dumps({"mujoco": mujoco.__version__, RENDERER: renderer()}),
         "recovery": NO_RECOVERY,
         "attempts": 1,
+        "image_compression": "lossless",
     }
     return attributes, columns
 
@@ -132,3 +134,23 @@ def rewrite(group, key: str, values) -> None:
     """Replace a dataset of a group, whatever its shape."""
     del group[key]
     group[key] = values
+
+
+def wooden(name: str):
+    """A change that puts a demonstration on a table of the tests."""
+
+    def change(file):
+        attrs = file[f"data/{name}"].attrs
+        values = json.loads(attrs["spec"])
+        values["look"]["table"] = "wood"
+        attrs["spec"] = json.dumps(values)
+
+    return change
+
+
+def audited(path: Path, capsys, *more: str) -> tuple[int, str]:
+    """(exit code, what it printed on both streams) of the command datagen.audit."""
+    code = audit.main([str(path), *more])
+    told = capsys.readouterr()
+    assert "Traceback" not in told.out + told.err
+    return code, (told.out + told.err).replace("\n", " ")

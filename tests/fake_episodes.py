@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from benchmarks.evaluate import ONE_THREAD, Plan, Runner
-from envs.interface import EpisodeResult
+from envs.interface import DexClutterError, EpisodeResult
 
 FAMILIES = ("mug", "can", "ball")
 WORDS = ("success", "success", "success", "disturbed", "slipped", "missed", "timeout")
@@ -87,6 +87,11 @@ def slow(plan: Plan) -> Runner:
 def unbuildable(plan: Plan) -> Runner:
     """Cannot be built at all."""
     raise OSError(f"no library for {plan.suite}")
+
+
+def refusing(plan: Plan) -> Runner:
+    """Cannot be built for a reason that it knows."""
+    raise DexClutterError(f"{plan.policy} needs what nobody has")
 
 
 def dies_at_birth(plan: Plan) -> Runner:

@@ -26,7 +26,7 @@ def test_only_the_expert_is_privileged():
 
 
 def test_unknown_policies_are_refused_with_the_choices():
-    with pytest.raises(UsageError, match="unknown policy 'pi0'; choose from: expert, hold-still, random"):
+    with pytest.raises(UsageError, match="unknown policy 'pi0'; choose from: default, expert, hold-still, random"):
         make_policy("pi0")
 
 

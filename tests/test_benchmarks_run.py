@@ -15,6 +15,7 @@ from benchmarks.journal import EPISODES, TIMING
 from benchmarks.run import main
 
 UNSEEN = ("--suite", "unseen_objects")
+EXPERT = ("--policy", "expert")  # a later word takes its place
 
 
 @pytest.fixture(autouse=True)
@@ -23,7 +24,7 @@ def in_a_folder_of_its_own(tmp_path, monkeypatch):
 
 
 def run(*words: str, factory=steady) -> int:
-    return main([*UNSEEN, *words], factory)
+    return main([*UNSEEN, *EXPERT, *words], factory)
 
 
 def refused(capsys, *words: str, factory=steady) -> str:
@@ -43,7 +44,7 @@ def started(folder: str, *words: str) -> subprocess.Popen:
         "import benchmarks.run, fake_episodes as f; sys.exit(benchmarks.run.main(sys.argv[1:], f.slow))"
     )
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-    command = [sys.executable, "-c", code, *UNSEEN, "--workers", "2", "--out", folder, *words]
+    command = [sys.executable, "-c", code, *UNSEEN, *EXPERT, "--workers", "2", "--out", folder, *words]
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True, start_new_session=True)
 
 
@@ -95,7 +96,7 @@ def test_a_killed_run_is_resumed_to_the_same_bytes():
     kept = Path("killed", EPISODES).read_bytes().count(b"\n")
     assert 6 <= kept < 24
     Path("begun").unlink()
-    assert main([*UNSEEN, "--episodes", "24", "--out", "killed", "--resume"], slow) == 0
+    assert main([*UNSEEN, *EXPERT, "--episodes", "24", "--out", "killed", "--resume"], slow) == 0
     assert len(Path("begun").read_text().split()) == 24 - kept
     assert Path("killed", EPISODES).read_bytes() == Path("whole", EPISODES).read_bytes()
     assert Path("killed", "summary.json").exists()
@@ -172,7 +173,7 @@ def test_a_damaged_row_is_named(capsys):
     ("words", "message"),
     [
         (("--suite", "moon"), "unknown suite 'moon'; choose from: seen_objects, train, unseen_objects"),
-        (("--policy", "oracle"), "unknown policy 'oracle'; choose from: expert, hold-still, random"),
+        (("--policy", "oracle"), "unknown policy 'oracle'; choose from: default, expert, hold-still, random"),
         (("--hand", "claw"), "unknown hand 'claw'; choose from: g0r, rh56"),
         (("--episodes", "0"), "--episodes must be at least 1, got 0"),
         (("--first", "-1"), "--first must be at least 0, got -1"),

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import mujoco
+import numpy as np
 import pytest
 from fake_episodes import fake_result
 
@@ -12,9 +13,14 @@ from assets import gl
 from benchmarks import worker
 from benchmarks.evaluate import Plan, evaluate
 from benchmarks.journal import MEDIA, thumbnail_name, video_name
+from benchmarks.policies import HoldStillPolicy
 from benchmarks.run import main
-from benchmarks.worker import checked, make_runner, physics_warnings
+from benchmarks.worker import checked, make_runner, physics_warnings, recorder
+from datagen.examine import examine
+from datagen.playback import renderer
+from datagen.search import CLOSE, LIFT, PHASES, PREGRASP, REACH
 from datagen.storage import DemoFile
+from datagen.versions import versions
 from envs.episode import make_episode
 
 STILL = Plan(suite="unseen_objects", version=1, policy="hold-still", hand="g0r")
@@ -34,16 +40,55 @@ def test_the_expert_s_episodes_do_not_depend_on_the_worker_that_plays_them():
 
 def test_a_run_films_records_and_reports(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    words = ["--suite", "unseen_objects", "--episodes", "1", "--first", "2", "--video", "1", "--record", "demos.h5"]
-    assert main([*words, "--out", "run"]) == 0
-    (row,) = (json.loads(line) for line in Path("run/episodes.jsonl").read_text().splitlines())
-    assert row["spec_hash"] == make_episode("unseen_objects", 2).hash
+    words = ["--suite", "unseen_objects", "--episodes", "2", "--first", "2", "--video", "1", "--record", "demos.h5"]
+    assert main([*words, "--out", "run", "--policy", "expert"]) == 0
+    rows = [json.loads(line) for line in Path("run/episodes.jsonl").read_text().splitlines()]
+    steps = {row["index"]: row["steps"] for row in rows}
+    assert {row["spec_hash"] for row in rows} == {make_episode("unseen_objects", index).hash for index in (2, 3)}
     assert Path("run", MEDIA, video_name(2)).stat().st_size > 10_000
     assert "data:video/mp4;base64," in Path("run/report.html").read_text()
     file = DemoFile("demos.h5")
-    assert file.names() == (["demo_2"] if row["success"] else [])
-    if row["success"]:
-        assert len(file.read("demo_2").actions) == row["steps"]
+    assert {name: len(file.read(name).actions) for name in file.names()} == {"demo_2": steps[2], "demo_3": steps[3]}
+    assert file.env_args()["env_kwargs"]["suite"] == "unseen_objects"
+    assert file.attribute("policy") == "expert"
+    assert json.loads(file.attribute("names"))["phases"] == list(PHASES)
+
+
+def test_what_the_expert_records_passes_the_audit_with_its_phases(tmp_path):
+    plan = replace(STILL, policy="expert", suite="train", demos=str(tmp_path / "demos.h5"))
+    run = make_runner(plan)
+    assert [run(index).success for index in (2, 5)] == [True, True]
+    DemoFile(plan.demos).finish({"env_kwargs": {"suite": "train", "hand": "g0r"}})
+    found = examine(Path(plan.demos), sample=0)
+    assert found.findings == []
+    assert found.checked["phases"] == 2
+    phases = DemoFile(plan.demos).read("demo_5").phases
+    assert np.unique(phases).tolist() == [REACH, PREGRASP, CLOSE, LIFT]
+
+
+@pytest.mark.parametrize("policy", ["random", "hold-still"])
+def test_policies_that_grasp_nothing_leave_no_demonstrations(tmp_path, monkeypatch, capsys, policy):
+    monkeypatch.chdir(tmp_path)
+    assert main(["--suite", "unseen_objects", "--episodes", "1", "--policy", policy, "--record", "demos.h5"]) == 0
+    assert "0 demonstrations in demos.h5" in capsys.readouterr().out
+    assert DemoFile("demos.h5").names() == []
+
+
+class Seeing(HoldStillPolicy):
+    cameras = ("head", "wrist")
+
+
+class Staged(HoldStillPolicy):
+    phase_index = LIFT
+
+
+@pytest.mark.parametrize(
+    ("policy", "drawn", "phase"), [(HoldStillPolicy, False, -1), (Seeing, True, -1), (Staged, False, LIFT)]
+)
+def test_recordings_name_the_driver_that_draws_and_the_policy_s_phase(tmp_path, policy, drawn, phase):
+    observer = recorder(replace(STILL, demos=str(tmp_path / "demos.h5")), policy())
+    made = versions() | ({"gl": renderer()} if drawn else {})
+    assert (observer.versions, observer.phase()) == (made, phase)
 
 
 def test_holding_still_never_succeeds_and_leaves_a_picture(tmp_path):

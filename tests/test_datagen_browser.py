@@ -1,9 +1,6 @@
 """The viewer in the browser: it serves its page, scrubbing moves pictures and bodies; with and without a browser."""
 
-import io
-import shutil
 import socket
-import time
 import urllib.request
 import warnings
 from dataclasses import replace
@@ -11,7 +8,6 @@ from dataclasses import replace
 import fake_demos
 import numpy as np
 import pytest
-from PIL import Image
 
 from datagen import recording
 
@@ -19,20 +15,13 @@ with warnings.catch_warnings():  # of the packages' own making
     warnings.simplefilter("ignore")
     pytest.importorskip("viser", reason="the extra 'viewer' is not installed: viser is missing")
     pytest.importorskip("trimesh", reason="the extra 'viewer' is not installed: trimesh is missing")
+    import headless
+    from headless import wait_for
+
     from datagen.browser import Browser, mesh_of
     from datagen.reel import shapes
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
-BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
-FLAGS = (
-    "--headless=new",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--enable-unsafe-swiftshader",
-    "--use-angle=swiftshader",
-    "--window-size=1400,900",
-)
 
 
 def free_port():
@@ -119,39 +108,39 @@ def test_plain_colours_are_given_as_light(browser):
     np.testing.assert_allclose(half / 255, [0.214, 0.0, 1.0, 1.0], atol=0.003)
 
 
+def test_failures_kept_apart_are_listed_and_marked(tmp_path, tmp_path_factory):
+    def fail(file):
+        file.copy("data/demo_2", file.create_group("data_failed"), name="demo_7")
+        file["data_failed/demo_7"].attrs.update(success=False, outcome="slipped")
+
+    path = fake_demos.broken(fake_demos.shared(tmp_path_factory), tmp_path, fail)
+    with recording.opened(path) as file, Browser(file, "demo_2", "127.0.0.1", free_port()) as shown:
+        assert shown.demo.options == ("demo_2", "demo_5", "demo_7 · failed: slipped")
+        assert "failed" not in shown.words.content
+        shown.demo.value = "demo_7 · failed: slipped"
+        wait_for(lambda: shown.reel.demo.name == "demo_7")
+        assert "**failed: slipped**" in shown.words.content
+        shown.demo.value = "demo_2"
+        wait_for(lambda: shown.shown == "demo_2")
+    with recording.opened(path) as file, Browser(file, "demo_7 · failed: slipped", "127.0.0.1", free_port()) as shown:
+        assert "**failed: slipped**" in shown.words.content
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(headless.BROWSER is None, reason="there is no Chromium here: `make browser` installs it")
 def test_in_a_real_browser_the_slider_scrubs_and_the_scene_is_drawn(browser, tmp_path):
-    selenium = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
-    if BROWSER is None or shutil.which("chromedriver") is None:
-        pytest.skip("there is no Chromium with its driver here")
-    options = selenium.ChromeOptions()
-    options.binary_location = BROWSER
-    for flag in (*FLAGS, f"--user-data-dir={tmp_path}"):
-        options.add_argument(flag)
-    driver = selenium.Chrome(options=options, service=selenium.ChromeService(shutil.which("chromedriver")))
-    try:
-        driver.get(f"http://127.0.0.1:{browser.port}/")
-        told = lambda: driver.find_element("tag name", "body").text  # noqa: E731
+    with headless.Page(tmp_path, f"http://127.0.0.1:{browser.port}/") as page:
+        told = lambda: page.value("document.body.innerText")  # noqa: E731
         wait_for(lambda: browser.reel.demo.attributes["instruction"] in told(), 60)
-        wide = [int(p.get_property("naturalWidth")) for p in driver.find_elements("tag name", "img")]
-        assert len([w for w in wide if w >= 300]) == 4  # head, wrist, mask and curves have arrived
-        field = driver.find_elements("css selector", "input.mantine-NumberInput-input")[-1]
-        field.click()
-        field.send_keys("\ue003" * 3 + "40\ue007")  # backspaces, the number, enter
+        wide = "[...document.images].filter(i => i.naturalWidth >= 300).length"
+        wait_for(lambda: page.value(wide) == 4, 30)  # head, wrist, mask and curves have arrived
+        page.value("[...document.querySelectorAll('input.mantine-NumberInput-input')].at(-1).select()")
+        page.type("40")
         wait_for(lambda: "2.00 s" in told(), 30)
         assert browser.step.value == 40
-        canvas = driver.find_element("tag name", "canvas")
-        wait_for(lambda: colours(canvas.screenshot_as_png) > 500, 60)
-    finally:
-        driver.quit()
+        wait_for(lambda: colours(page.picture("canvas")) > 500, 60)
 
 
-def colours(png):
+def colours(picture):
     """How many different colours a picture has: a scene has many, an empty canvas few."""
-    return len(np.unique(np.asarray(Image.open(io.BytesIO(png)).convert("RGB")).reshape(-1, 3), axis=0))
-
-
-def wait_for(condition, seconds=20.0):
-    until = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < until, "it did not happen in time"
-        time.sleep(0.05)
+    return len(np.unique(picture.reshape(-1, 3), axis=0))

@@ -128,6 +128,15 @@ def test_an_invariant_that_was_not_looked_at_is_no_pass(result):
     assert states["limits"] == "pass"
 
 
+@pytest.mark.parametrize(
+    ("policy", "words"), [("expert", "by a scripted expert in"), ("runs/a|b", "by policy runs/a|b in")]
+)
+def test_both_cards_say_who_acted(result, tmp_path, policy, words):
+    page = card.write_card(replace(result, policy=policy), tmp_path / "card.md")
+    assert words in page.read_text()
+    assert words in (tmp_path / "card.md").read_text()
+
+
 def test_an_empty_file_has_a_card_too(result, tmp_path):
     empty = replace(result, rows=[], shots=[], pictures={})
     page = card.write_card(empty, tmp_path / "card.md").read_text()

@@ -18,6 +18,7 @@ LAYOUT = {
     "dones": ((STEPS,), "bool"),
     "phases": ((STEPS,), "int8"),
     "obs/state": ((STEPS, 13), "float32"),
+    "imitate": ((STEPS,), "bool"),
     "obs/head": ((STEPS, 48, 64, 3), "uint8"),
     "obs/wrist": ((STEPS, 48, 64, 3), "uint8"),
     "obs/mask": ((STEPS, 48, 64), "uint8"),
@@ -192,18 +193,41 @@ def test_words_agree_with_the_scene(changes, fault):
 
 
 @pytest.mark.parametrize(
-    ("scene", "fault"),
+    ("suite", "scene", "found"),
     [
-        (episode(), ""),
-        (episode(table="white", lighting="white"), ""),
-        (episode(others=(UNSEEN[3],)), f"object of the tests: {UNSEEN[3]}"),
-        (episode(target=UNSEEN[0]), f"object of the tests: {UNSEEN[0]}"),
-        (episode(table="pink_towel"), "table of the tests: pink_towel"),
-        (episode(lighting="disco"), "lighting of the tests: disco"),
+        ("train", episode(), {}),
+        ("train", episode(table="white", lighting="white"), {}),
+        ("user:blue_mug", episode(target="user_blue_mug"), {}),
+        ("train", episode(others=(UNSEEN[3],)), {"unseen objects": f"object of the tests: {UNSEEN[3]}"}),
+        ("user:all", episode(target=UNSEEN[0]), {"unseen objects": f"object of the tests: {UNSEEN[0]}"}),
+        ("user:cup", episode(table="pink_towel"), {"test looks": "table of the tests: pink_towel"}),
+        ("train", episode(lighting="disco"), {"test looks": "lighting of the tests: disco"}),
+        ("seen_objects", episode(), {"benchmark scenes": "a scene of suite seen_objects"}),
+        ("users", episode(), {"benchmark scenes": "a scene of suite users"}),
     ],
 )
-def test_nothing_of_the_tests_is_in_training(scene, fault):
-    assert checks.content_of_tests(scene) == fault
+def test_nothing_of_the_tests_is_in_training(suite, scene, found):
+    assert checks.content_of_tests(suite, scene) == found
+
+
+def test_everything_that_a_demonstration_of_the_tests_holds_is_named():
+    scene = episode(target=UNSEEN[0], table="wood", lighting="dark")
+    found = checks.content_of_tests("unseen_objects", scene)
+    assert list(found) == ["benchmark scenes", "unseen objects", "test looks"]
+    assert found["test looks"] == "table of the tests: wood, lighting of the tests: dark"
+
+
+@pytest.mark.parametrize(
+    ("said", "lossless", "fault"),
+    [
+        ("lossless", True, ""),
+        ("jpeg", False, ""),
+        ("jpeg", True, "image_compression is 'jpeg', yet pictures are stored without loss"),
+        ("lossless", False, "image_compression is 'lossless', yet pictures are stored with losses"),
+    ],
+)
+def test_losses_are_declared(said, lossless, fault):
+    assert checks.compression_fault(said, lossless) == fault
 
 
 @pytest.mark.parametrize(("success", "height", "fine"), [(True, 0.1, True), (True, 0.099, False), (False, 0.0, True)])

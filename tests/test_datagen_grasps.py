@@ -82,6 +82,30 @@ def test_candidates_come_in_one_order_whatever_happened_before(branch):
     assert len(first) > 20
 
 
+def test_candidates_are_placed_when_their_turn_comes_and_the_order_is_that_of_their_costs(branch, monkeypatch):
+    placed, real = [], grasps.place_hand
+    monkeypatch.setattr(grasps, "place_hand", lambda *arguments: placed.append(0) or real(*arguments))
+    one_by_one = grasps.ranked(branch)
+    first = next(one_by_one)
+    few = len(placed)
+    rest = list(one_by_one)
+    assert few < len(placed) / 4
+    # The costs once more, of every candidate, as the table has raised it.
+    rotation, position = branch.target_pose()
+    shape = grasps.Shape(branch.scene.objects[0].pieces)
+    low, high = shape.bounds(rotation)
+    costed, costs = list(grasps._costed(shape, rotation, float(high[2] - low[2]))), {}
+    for candidate in costed:
+        pose = real(candidate.template, candidate.azimuth_deg, shape, rotation, position)
+        opening = grasps.preshape_of(candidate.template)
+        raised = branch.raise_over_table(pose, opening, grasps.TABLE_CLEARANCE_M)
+        assert candidate.cost(raised) >= candidate.cost(0.0)
+        if raised <= grasps.MAX_RAISE_SHARE * (high[2] - low[2]):
+            costs[candidate.template.name, float(candidate.azimuth_deg)] = candidate.cost(raised), candidate.place
+    order = [(grasp.template, grasp.azimuth_deg) for grasp in (first, *rest)]
+    assert order == sorted(costs, key=costs.get)
+
+
 def test_no_candidate_puts_the_hand_into_the_table(branch):
     for grasp in grasps.candidates(branch):
         assert branch.raise_over_table(grasp.hand_in_world, grasp.preshape, grasps.TABLE_CLEARANCE_M) < 1e-9

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from assets.robots import kinematics
 from assets.robots.rm75 import JOINT_LIMITS_RAD, MAX_SPEED_RAD_S, POSES
 from datagen import motion
 from envs import spec
@@ -23,6 +24,18 @@ def test_ranked_postures_begin_near_the_present_one():
     ranked = motion.ranked_postures(motion.hand_pose(start), start)
     spread = np.linalg.norm((ranked - start) * motion.JOINT_WEIGHTS, axis=1)
     assert spread[0] < np.median(spread)
+
+
+def test_swivels_of_many_postures_are_those_of_each():
+    found = motion.postures(motion.hand_pose(POSES["init"]))
+    each = [kinematics.swivel_angle(q) for q in found]
+    np.testing.assert_allclose(motion.swivel_angles(found), each, atol=1e-12)
+    near = POSES["placement"]
+    cost = np.linalg.norm((found - near) * motion.JOINT_WEIGHTS, axis=1)
+    cost += motion.SWIVEL_WEIGHT * np.abs(np.array(each) - motion.SWIVEL_RAD)
+    np.testing.assert_array_equal(
+        motion.ranked_postures(motion.hand_pose(POSES["init"]), near), found[np.argsort(cost, kind="stable")]
+    )
 
 
 def test_a_pose_out_of_reach_has_no_posture():

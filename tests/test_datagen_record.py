@@ -6,7 +6,8 @@ import mujoco
 import numpy as np
 import pytest
 
-from datagen.record import DemoRecorder
+from datagen.record import DemoRecorder, grasps
+from datagen.search import CLOSE
 from datagen.storage import DemoFile
 from envs import spec
 from envs.interface import EpisodeResult, Policy
@@ -77,3 +78,20 @@ def test_a_recorded_state_and_action_lead_to_the_next_recorded_state(tmp_path, e
     mujoco.mj_setState(env.model, env.data, demo.states[row], STATE_KIND)
     mujoco.mj_forward(env.model, env.data)
     np.testing.assert_array_equal(env.servo.measured(env.data), demo.obs["state"][row])
+
+
+def test_phases_are_those_that_the_policy_was_in(tmp_path, episode):
+    env, chosen = episode
+    file, policy = DemoFile(tmp_path / "demos.h5"), Wave()
+    run_episode(env, policy, chosen, observers=[Declared(file, {}, lambda: policy.steps % 4)])
+    demo = file.read("demo_3")
+    assert demo.phases.tolist() == [(step + 1) % 4 for step in range(len(demo.actions))]
+    assert demo.attempts == np.count_nonzero(demo.phases == CLOSE) > 1
+
+
+@pytest.mark.parametrize(
+    ("phases", "count"),
+    [([-1, -1], 0), ([0, 1, 2, 2, 3], 1), ([2, 2, 3, 0, 1, 2, 3, 3], 2), ([0, 1, 2], 1), ([0, 0], 0)],
+)
+def test_each_closing_hand_counts_as_a_grasp(phases, count):
+    assert grasps(np.array(phases, np.int8)) == count

@@ -49,13 +49,13 @@ def test_signal_to_noise_is_that_of_the_textbook():
 
 def test_exact_frames_must_be_equal_and_others_nearly():
     near, far = PICTURE + np.uint8(2), PICTURE[::-1]
-    assert sight.frame_fault("head", 3, PICTURE, PICTURE.copy(), True) == ""
-    assert sight.frame_fault("head", 3, PICTURE, near, False) == ""
-    assert sight.frame_fault("head", 3, PICTURE, near, True).startswith(
-        "obs/head at step 3 is not what its state shows"
+    assert sight.frame_fault("head", 3, PICTURE, PICTURE.copy(), sight.EQUAL_DB) == ""
+    assert sight.frame_fault("head", 3, PICTURE, near, sight.MIN_PSNR_DB) == ""
+    assert sight.frame_fault("head", 3, PICTURE, near, sight.EQUAL_DB) == (
+        "obs/head at step 3 is not what its state shows (42.1 dB, should be equal)"
     )
-    assert "over 30 wanted" in sight.frame_fault("wrist", 3, PICTURE, far, False)
-    assert "has shape" in sight.frame_fault("wrist", 3, PICTURE, PICTURE[:-1], False)
+    assert "at least 30 wanted" in sight.frame_fault("wrist", 3, PICTURE, far, sight.MIN_PSNR_DB)
+    assert "has shape" in sight.frame_fault("wrist", 3, PICTURE, PICTURE[:-1], sight.MIN_PSNR_DB)
 
 
 def test_masks_cover_the_targets_pixels():

@@ -111,6 +111,31 @@ def test_a_film_holds_every_step(shown, good, tmp_path, capsys):
     assert [p.name for p in tmp_path.iterdir()] == ["demo.mp4"]
 
 
+def test_failures_kept_apart_can_be_looked_at(good, tmp_path, capsys):
+    def fail(file):
+        file.copy("data/demo_5", file.create_group("data_failed"), name="demo_7")
+        file["data_failed/demo_7"].attrs.update(success=False, outcome="slipped")
+
+    path = broken(good, tmp_path, fail)
+    with recording.opened(path) as file:
+        assert list(recording.entries(file)) == ["demo_2", "demo_5", "demo_7 · failed: slipped"]
+        failure, first = view.chosen(file, 7), view.chosen(file, None)
+        assert (failure.read().attributes["outcome"], first.label) == ("slipped", "demo_2")
+        assert film.title(failure.read()) == "demo_7 (failed: slipped)"
+        assert film.title(first.read()) == "demo_2"
+    assert view.main([str(path), "--demo", "8", "--video", "x.mp4"]) == 2
+    assert "no demonstration 8; there are 2, 5, 7\n" in capsys.readouterr().err
+
+
+def test_a_file_of_failures_alone_can_be_looked_at(good, tmp_path):
+    def fail(file):
+        file.move("data/demo_5", "data_failed/demo_7")
+        del file["data/demo_2"]
+
+    with recording.opened(broken(good, tmp_path, fail)) as file:
+        assert view.chosen(file, None).label == "demo_7 · failed: success"
+
+
 def without_recovery(file):
     del file["data/demo_2"].attrs["recovery"]
 
@@ -148,7 +173,7 @@ def test_a_damaged_demonstration_is_named_and_leaves_no_film(good, tmp_path, cap
         (["--video", "x.gif"], "--video is a name that ends in .mp4"),
         (["--video", "no/such/x.mp4"], "folder no/such does not exist"),
         (["--port", "70000"], "--port is 0 to 65535"),
-        (["--demo", "77", "--video", "x.mp4"], "holds no demonstration 77; there are 2, 5"),
+        (["--demo", "77", "--video", "x.mp4"], "holds no demonstration 77; there are 2, 5\n"),
     ],
 )
 def test_bad_usage_says_what_to_do(good, capsys, words, told):

@@ -88,6 +88,23 @@ def test_the_order_follows_from_the_seed(original):
     assert [w.step for w in reader.shuffled(3)] == [reader[int(i)].step for i in order]
 
 
+def test_what_went_wrong_on_purpose_is_not_among_the_shuffled(demos):
+    with h5py.File(demos, "r+") as file:
+        wrong = file["data/demo_10/imitate"]
+        wrong[:5] = False
+        del file["data/demo_20/imitate"]  # as in files from before there was such a column
+    reader = WindowReader(demos)
+    first = LENGTHS[0]
+    assert np.flatnonzero(~reader.imitate).tolist() == list(range(first, first + 5))
+    assert len(reader) == sum(LENGTHS)
+    assert (reader[first].demo, reader[first].step) == ("demo_10", 0)
+    assert sorted(reader.order(seed=3)) == np.flatnonzero(reader.imitate).tolist()
+    assert min(w.step for w in reader.shuffled(3) if w.demo == "demo_10") == 5
+    rewritten = DemoFile(demos)
+    assert rewritten.read("demo_20").imitate.all()
+    assert rewritten.read("demo_10").imitate.tolist() == [False] * 5 + [True] * (LENGTHS[1] - 5)
+
+
 def test_subsets_horizon_and_images_are_chosen(original):
     reader = WindowReader(original, horizon=2, images=("wrist",), subset="valid")
     assert reader.demos == ["demo_10"] == subset_names(original, "valid")

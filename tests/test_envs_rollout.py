@@ -10,8 +10,8 @@ from scripted import SUITE, grasp
 from datagen.expert import Expert
 from envs import spec
 from envs.episode import make_episode
-from envs.interface import EpisodeResult, Policy
-from envs.rollout import Observer, attempt_seed, run_episode
+from envs.interface import GAVE_UP, HELD, OUTCOMES, EpisodeResult, Policy
+from envs.rollout import Observer, attempt_seed, attempt_word, run_episode
 from envs.sim import SimEnv
 
 
@@ -105,6 +105,27 @@ def test_a_policy_that_stands_still_fails_as_often_as_it_may_try(env):
     assert result.attempt_outcomes == ("timeout",) * 3
     assert (result.success, result.steps, result.lift_s, result.slip_m) == (False, 900, None, None)
     assert result.max_neighbour_motion_m < 0.003
+
+
+class Resigned(Replay):
+    """Gives the first attempt up, and says nothing in the second."""
+
+    def reset(self, env, seed):
+        super().reset(env, seed)
+        self.verdict = GAVE_UP if len(self.seeds) == 1 else ""
+
+
+def test_an_attempt_that_the_policy_s_planner_gave_up_says_planner(env):
+    result = run_episode(env, Resigned([], []), make_episode(SUITE, 2), attempts=2)
+    assert result.attempt_outcomes == ("planner", "timeout")
+
+
+def test_a_planner_answers_for_what_it_gave_up_and_for_what_it_took_for_held():
+    blamed = {
+        verdict: {word for word in OUTCOMES if attempt_word(word, verdict) != word} for verdict in ("", HELD, GAVE_UP)
+    }
+    assert blamed == {"": set(), HELD: {"timeout", "missed"}, GAVE_UP: {"timeout", "missed", "slipped"}}
+    assert attempt_word("timeout", HELD) == "planner"
 
 
 def test_the_seeds_of_attempts_are_a_function_of_the_episode_and_differ():

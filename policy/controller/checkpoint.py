@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 from envs.interface import DexClutterError
 from policy.controller.config import ConfigError, ControllerConfig
 from policy.controller.controller import Controller
+from policy.controller.tower import TowerError
 
 FORMAT = "dexclutter-controller/1"
 
@@ -68,9 +69,9 @@ def load(path: Path) -> tuple[Controller, Origin]:
         raise CheckpointError(f"{path} has format {header.get('format', 'none')!r}; this version reads {FORMAT!r}")
     try:
         controller = Controller(ControllerConfig.from_dict(json.loads(header["config"])))
-        origin = json.loads(header["origin"])
+        values = json.loads(header["origin"])
+        origin = Origin(**{**values, "data": tuple(values["data"])})
         controller.load_state_dict(state)
-    except (ConfigError, KeyError, RuntimeError, json.JSONDecodeError) as fault:
+    except (ConfigError, TowerError, KeyError, TypeError, RuntimeError, json.JSONDecodeError) as fault:
         raise CheckpointError(f"{path} does not fit this version: {fault}") from fault
-    origin["data"] = tuple(origin["data"])
-    return controller.eval(), Origin(**origin)
+    return controller.eval(), origin

@@ -9,6 +9,7 @@ from envs.interface import DexClutterError
 
 NOISE, SAMPLE = "noise", "sample"
 ABSOLUTE, RELATIVE = "absolute", "relative"
+BATCH, SAMPLES = "batch", "samples"
 WHOLE = (0.0, 0.0, 1.0, 1.0)
 
 
@@ -53,6 +54,10 @@ class ControllerConfig:
     in training alone (arm posture at the grasp, phase). goal_token: whether the denoiser is told what these predict.
     state_noise: standard deviation added to the measured state.
     ignore_padding: whether actions after the end of a demonstration stay out of the loss.
+    jitter: of the colours while training, strengths of brightness, contrast, saturation and hue; jitter_per: one draw
+    for a whole BATCH, or SAMPLES each with their own. hide: chances, while training, that the denoiser sees nothing of
+    the head camera, nothing of the wrist camera, of neither; hide_per as jitter_per. antialias: when pictures are made
+    smaller.
     """
 
     name: str
@@ -82,6 +87,9 @@ class ControllerConfig:
     mask_noise: bool = False
     ignore_padding: bool = False
     jitter: tuple[float, float, float, float] = (0.3, 0.3, 0.3, 0.1)  # brightness, contrast, saturation, hue
+    jitter_per: str = BATCH
+    hide: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    hide_per: str = BATCH
     antialias: bool = False
 
     def __post_init__(self) -> None:
@@ -91,7 +99,13 @@ class ControllerConfig:
         _check(self.predicts in (NOISE, SAMPLE), f"predicts is {NOISE} or {SAMPLE}, not {self.predicts!r}")
         _check(self.arm in (ABSOLUTE, RELATIVE), f"arm is {ABSOLUTE} or {RELATIVE}, not {self.arm!r}")
         _check(not self.goal_token or self.hinted, "goal_token needs goal_weight or phase_weight above 0")
-        _check(self.inference_steps <= self.train_steps, "inference_steps exceeds train_steps")
+        _check(1 <= self.inference_steps <= self.train_steps, "inference_steps is not within 1 and train_steps")
+        for name, value in (("jitter_per", self.jitter_per), ("hide_per", self.hide_per)):
+            _check(value in (BATCH, SAMPLES), f"{name} is {BATCH} or {SAMPLES}, not {value!r}")
+        chances = len(self.hide) == 3 and min(self.hide) >= 0.0 and sum(self.hide) <= 1.0
+        _check(chances, f"hide is {self.hide}, not three chances that leave room for seeing everything")
+        hue = len(self.jitter) == 4 and min(self.jitter) >= 0.0 and self.jitter[3] <= 0.5
+        _check(hue, f"jitter is {self.jitter}, not four strengths from 0, hue at most 0.5")
 
     @property
     def action_dim(self) -> int:
@@ -122,9 +136,9 @@ class ControllerConfig:
                 if kwargs.get(key) is not None:
                     kwargs[key] = View(**{k: tuple(v) if isinstance(v, list) else v for k, v in kwargs[key].items()})
             kwargs["mask"] = MaskNet(**kwargs["mask"])
-            kwargs["jitter"] = tuple(kwargs["jitter"])
+            kwargs.update({key: tuple(kwargs[key]) for key in ("jitter", "hide") if key in kwargs})
             return cls(**kwargs)
-        except (TypeError, KeyError) as fault:
+        except (TypeError, KeyError, AttributeError) as fault:
             raise ConfigError(f"this is no configuration of a controller that this version knows: {fault}") from fault
 
 
@@ -177,6 +191,7 @@ def small() -> ControllerConfig:
         state_noise=0.01,
         mask_noise=True,
         ignore_padding=True,
+        jitter_per=SAMPLES,
         antialias=True,
     )
 

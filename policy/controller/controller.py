@@ -10,14 +10,19 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from envs import spec
+from envs.interface import DexClutterError
 from policy.controller.actions import ActionSpace
-from policy.controller.config import NOISE, ControllerConfig
-from policy.controller.encoder import Hints, Inputs, ObservationEncoder
+from policy.controller.config import BATCH, NOISE, ControllerConfig
+from policy.controller.encoder import Hints, Inputs, ObservationEncoder, slices
 from policy.controller.towers import get_tower
-from policy.controller.transformer import ActionTransformer
+from policy.controller.transformer import ActionTransformer, Sink
 
 PHASES = 4  # reach, pregrasp, close, lift
 UNKNOWN_PHASE = -1
+
+
+class BatchError(DexClutterError, ValueError):
+    """A batch that nothing can be learned from."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,22 +56,24 @@ class Controller(nn.Module):
             dropout=config.dropout,
             time_channels=config.time_channels,
         )
-        self.hints = Hints(config.width, config.heads, spec.ARM_DOF, PHASES) if config.hinted else None
+        self.hints = Hints(config, spec.ARM_DOF, PHASES) if config.hinted else None
         self.actions = ActionSpace(config.arm)
-        self.schedule = DDIMScheduler(
-            num_train_timesteps=config.train_steps,
-            beta_schedule="squaredcos_cap_v2",
-            clip_sample=True,
-            set_alpha_to_one=True,
-            steps_offset=0,
-            prediction_type="epsilon" if config.predicts == NOISE else "sample",
-        )
+        with torch.device("cpu"):  # its numbers are no parameters: they exist also where those do not, on "meta"
+            self.schedule = DDIMScheduler(
+                num_train_timesteps=config.train_steps,
+                beta_schedule="squaredcos_cap_v2",
+                clip_sample=True,
+                set_alpha_to_one=True,
+                steps_offset=0,
+                prediction_type="epsilon" if config.predicts == NOISE else "sample",
+            )
 
     def losses(self, inputs: Inputs, batch: dict[str, Tensor], generator: torch.Generator) -> Losses:
-        """Losses of a batch.
+        """Losses of a batch; in training mode with what the configuration hides.
 
         batch: actions (B, T, 13) of the environment, padded (B, T) bool; where hints are trained also goal (B, 13), the
         command at the grasp, and phase (B,) int64, -1 where unknown. generator: noise and diffusion steps, on the CPU.
+        Raises BatchError for actions or states that are no finite numbers.
         """
         state, levels = inputs["state"], self.config.noise_levels
         wanted = self.actions.normalised(batch["actions"], state)
@@ -76,7 +83,8 @@ class Controller(nn.Module):
         steps = torch.randint(self.config.train_steps, (len(clean),), generator=generator).to(clean.device)
         noise = self._noise_for(wanted, generator)
         noisy = self.schedule.add_noise(clean, noise, steps)
-        predicted = self.transformer(noisy, steps, memory.repeated(levels))
+        seen = self._seen(len(tokens), generator, tokens.device)
+        predicted = self.transformer(noisy, steps, memory, seen=seen)
         error = (predicted.float() - (noise if self.config.predicts == NOISE else clean)).square()
         chunk = _mean_of_real(error, batch["padded"].repeat_interleave(levels, 0), self.config.ignore_padding)
         goal, phase = self._hint_losses(hints, batch, state)
@@ -103,38 +111,74 @@ class Controller(nn.Module):
         generator: torch.Generator,
         *,
         cached: bool = True,
-        maps: list[list[Tensor]] | None = None,
+        maps: Sink | None = None,
     ) -> Tensor:
         """Chunks (B, horizon, 13) of environment actions for tower features `inputs` of batch size B.
 
         cached: keys and values of the observation once per chunk; False recomputes them at each step, to the same
-        numbers. maps: collects for each denoising step the attention weights of each block, (B, heads, T, N + 1).
+        numbers. maps: collects for each denoising step the attention weights of one block after the other, each
+        (B, heads, T, M), its columns as `layout` says.
         """
-        state = inputs["state"]
         tokens, _ = self.observe(inputs)
-        memory = self.transformer.remember(tokens)
-        shape = (len(state), self.config.horizon, self.config.action_dim)
-        noisy = torch.randn(shape, generator=generator).to(tokens)
+        return self.chunks(tokens, inputs["state"], generator, cached=cached, maps=maps)
+
+    @torch.no_grad()
+    def chunks(
+        self,
+        tokens: Tensor,
+        state: Tensor,
+        generator: torch.Generator,
+        *,
+        cached: bool = True,
+        maps: Sink | None = None,
+    ) -> Tensor:
+        """The second half of `sample`: out of condition tokens (B, N, width) and states (B, 13)."""
+        noisy = torch.randn((len(state), self.config.horizon, self.config.action_dim), generator=generator)
+        noisy = noisy.to(tokens.device)
         self.schedule.set_timesteps(self.config.inference_steps)
-        for step in self.schedule.timesteps.tolist():
-            if not cached:
-                memory = self.transformer.remember(tokens)
-            blocks = None if maps is None else []
-            steps = torch.full((len(state),), step, device=tokens.device)
-            predicted = self.transformer(noisy, steps, memory, blocks)
-            noisy = self.schedule.step(predicted, step, noisy, eta=0.0).prev_sample
-            if maps is not None:
-                maps.append(blocks)
-        return self.actions.restored(noisy.float(), state)
+        rehearsal = None
+        if cached:
+            times = self.schedule.timesteps.to(tokens.device)
+            rehearsal = self.transformer.rehearse(self.transformer.remember(tokens), times)
+        for index, step in enumerate(self.schedule.timesteps.tolist()):
+            if rehearsal is not None:
+                predicted = self.transformer.denoise(noisy, rehearsal.pairs, rehearsal.moments[index], maps)
+            else:
+                steps = torch.full((len(state),), step, device=tokens.device)
+                predicted = self.transformer(noisy, steps, self.transformer.remember(tokens), maps=maps)
+            noisy = self.schedule.step(predicted.float(), step, noisy, eta=0.0).prev_sample
+        return self.actions.restored(noisy, state)
+
+    @property
+    def layout(self) -> dict[str, slice]:
+        """Which columns of the attention weights are whose: the encoder's parts, then goal where there is one, time."""
+        sizes = {name: part.stop - part.start for name, part in self.encoder.layout.items()}
+        return slices({**sizes, **({"goal": 1} if self.config.goal_token else {}), "time": 1})
 
     def trainable_parameters(self) -> int:
         """Number of parameters that training changes."""
         return sum(parameter.numel() for parameter in self.parameters() if parameter.requires_grad)
 
+    def _seen(self, batch: int, generator: torch.Generator, device: torch.device) -> Tensor | None:
+        """(B or 1, N) bool: the tokens that are not hidden from the denoiser. One draw per batch, or one per sample."""
+        if not self.training or not any(self.config.hide):
+            return None
+        head, wrist, both = self.config.hide
+        draws = torch.rand((1 if self.config.hide_per == BATCH else batch, 1), generator=generator)
+        seen = torch.ones(len(draws), self.layout["time"].start, dtype=torch.bool)
+        no_head = (draws < head) | ((draws >= head + wrist) & (draws < head + wrist + both))
+        no_wrist = (draws >= head) & (draws < head + wrist + both)
+        for name, hidden in (("head", no_head), ("target", no_head), ("wrist", no_wrist)):
+            if name in self.layout:
+                seen[:, self.layout[name]] = ~hidden
+        return seen.to(device)
+
     def _noise_for(self, wanted: Tensor, generator: torch.Generator) -> Tensor:
         """Noise (B * levels, T, 13), each draw given to the action sequence that lies nearest, batch by batch."""
         draws = torch.randn((self.config.noise_levels, *wanted.shape), generator=generator)
         flat = wanted.detach().float().cpu().flatten(1)
+        if not flat.isfinite().all():
+            raise BatchError("a batch holds actions or states that are no finite numbers; check the data")
         assigned = [draw[nearest_noise(flat, draw.flatten(1))] for draw in draws]
         return torch.stack(assigned, dim=1).flatten(0, 1).to(wanted)
 

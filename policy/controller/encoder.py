@@ -12,6 +12,7 @@ from policy.controller.config import ControllerConfig, MaskNet
 from policy.controller.geometry import GEOMETRY, mask_geometry
 
 Inputs = Mapping[str, Tensor]
+ORDER = ("head", "wrist", "target", "geometry", "state")  # of the tokens
 
 
 class MaskEncoder(nn.Module):
@@ -43,6 +44,8 @@ class ObservationEncoder(nn.Module):
 
     Args:
         tokens, channels: of the tower of each view, by its name ("head", "wrist" and, where there is one, "target").
+
+    tokens: how many come out; layout: which of them are whose.
     """
 
     def __init__(self, config: ControllerConfig, tokens: Mapping[str, int], channels: Mapping[str, int]) -> None:
@@ -55,8 +58,9 @@ class ObservationEncoder(nn.Module):
         self.state_net = projector(config.action_dim, config.state_hidden, width, dropout)
         self.target_net = None if config.target is None else projector(channels["target"], width, width, dropout)
         self.geometry_net = projector(2 * GEOMETRY, config.state_hidden, width, dropout) if config.geometry else None
-        parts = [tokens["head"], tokens["wrist"], tokens.get("target", 0), int(config.geometry), 1]
-        self.tokens = sum(parts)
+        sizes = {**tokens, **({"geometry": 1} if config.geometry else {}), "state": 1}
+        self.layout = slices({name: sizes[name] for name in ORDER if name in sizes})
+        self.tokens = sum(sizes.values())
 
     def forward(self, inputs: Inputs) -> Tensor:
         """Tokens (B, N, width) of
@@ -81,15 +85,15 @@ class Hints(nn.Module):
     `token` tells the denoiser what was predicted, where the configuration wants that.
     """
 
-    def __init__(self, width: int, heads: int, goal_dim: int, phases: int) -> None:
+    def __init__(self, config: ControllerConfig, goal_dim: int, phases: int) -> None:
         super().__init__()
+        width, heads = config.width, config.heads
         self.query = nn.Parameter(torch.randn(1, 1, width) * 0.02)
         self.attention = nn.MultiheadAttention(width, heads, batch_first=True)
         self.goal = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, width), nn.GELU(), nn.Linear(width, goal_dim))
         self.phase = nn.Linear(width, phases)
-        self.embed = nn.Sequential(
-            nn.Linear(goal_dim + phases, width), nn.GELU(), nn.Linear(width, width), nn.LayerNorm(width)
-        )
+        told = (nn.Linear(goal_dim + phases, width), nn.GELU(), nn.Linear(width, width), nn.LayerNorm(width))
+        self.embed = nn.Sequential(*told) if config.goal_token else None
 
     def forward(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
         """Tokens (B, N, width) -> goal (B, goal_dim), logits of the phase (B, phases)."""
@@ -99,6 +103,15 @@ class Hints(nn.Module):
     def token(self, goal: Tensor, phase: Tensor) -> Tensor:
         """Goal (B, goal_dim) and logits of the phase (B, phases) as a condition token (B, 1, width)."""
         return self.embed(torch.cat([goal, phase.softmax(dim=-1)], dim=-1))[:, None]
+
+
+def slices(sizes: Mapping[str, int]) -> dict[str, slice]:
+    """Where each part lies when they stand one after the other: name -> length becomes name -> slice."""
+    layout, start = {}, 0
+    for name, size in sizes.items():
+        layout[name] = slice(start, start + size)
+        start += size
+    return layout
 
 
 def projector(channels: int, hidden: int, width: int, dropout: float) -> nn.Sequential:
