@@ -44,7 +44,7 @@ class Options:
     image_size: str = "640x480"
     """Width and height of the pictures in pixels."""
     images: str = "lossless"
-    """lossless (read by any HDF5 reader) or jpeg1 to jpeg100 (jpeg95: a third of the size, rows are JPEG files)."""
+    """lossless (read by any HDF5 reader) or jpeg1 to jpeg100 (jpeg95: half the size, rows are JPEG files)."""
     look_mix: str = "white=0.3,train=0.7"
     """Shares of looks: white, train (the scene's own), or the name of a training table."""
     recovery: float = 0.3
@@ -53,6 +53,8 @@ class Options:
     """A grasp that after this time holds its target still is a success; 20 is the benchmark's own test to the end."""
     tolerant: bool = False
     """Prefer grasps that also hold a target 1 cm and 8 degrees off, as about six in seven do anyway; takes longer."""
+    grasps: Literal["habit", "varied"] = "habit"
+    """habit: one way to grasp that changes smoothly with where the target stands; varied: the expert's order."""
     keep_failures: bool = False
     """Keep failed episodes as well, apart from the others, in the group data_failed."""
     workers: int | Literal["auto"] = "auto"
@@ -80,6 +82,7 @@ class Options:
             recovery=self.recovery,
             hold_s=self.hold_seconds,
             tolerant=self.tolerant,
+            grasps=self.grasps,
             keep_failures=self.keep_failures,
         )
 

@@ -10,6 +10,7 @@ import numpy as np
 from datagen.jobs import Job, Request, jpeg_quality, make_job
 from datagen.pictures import draw
 from datagen.play import Played, play
+from datagen.playback import RENDERER, renderer
 from datagen.stage import Stage
 from datagen.storage import DATA, FAILED, Demo, encoded
 from datagen.versions import versions
@@ -57,7 +58,7 @@ class Generator:
     def __init__(self, request: Request) -> None:
         self._request = request
         self._stage = Stage(request.suite, request.hand, request.hold_s)
-        self._versions = versions()
+        self._versions = versions() | ({RENDERER: renderer()} if request.cameras else {})
 
     def make(self, index: int) -> Product:
         """Play one job and draw its pictures if it succeeded. A fault of ours becomes a result with outcome "error"."""
@@ -105,7 +106,12 @@ class Generator:
             obs={spec.STATE: played.measured, **seen},
             spec=played.episode.as_dict(),
             versions=self._versions,
-            details={"seed": request.seed, "hold_s": request.hold_s, "tolerant": request.tolerant},
+            details={
+                "seed": request.seed,
+                "hold_s": request.hold_s,
+                "tolerant": request.tolerant,
+                "grasps": request.grasps,
+            },
             **scene_words(scene),
         )
 

@@ -221,7 +221,7 @@ class _Candidate:
 
 def _costed(shape: "Shape", rotation: np.ndarray, height: float) -> Iterator[_Candidate]:
     azimuths = _azimuths(shape, rotation)
-    widths = [[shape.width(rotation, _closing_direction(base, a)) for a in azimuths] for base in TEMPLATES]
+    widths = [[shape.width(rotation, closing_direction(base, a)) for a in azimuths] for base in TEMPLATES]
     place = itertools.count()
     for (round_, depth), (rank, base) in itertools.product(enumerate(DEPTHS_M), enumerate(TEMPLATES)):
         gx, gap, gz = base.grip_m
@@ -245,7 +245,7 @@ def _azimuths(shape: Shape, rotation: np.ndarray) -> list[float]:
     return [*AZIMUTHS_DEG, *aligned]
 
 
-def _closing_direction(template: Template, azimuth_deg: float) -> np.ndarray:
+def closing_direction(template: Template, azimuth_deg: float) -> np.ndarray:
     """The horizontal direction (3,) along which the hand must span the object.
 
     With the palm upright that is across the palm; with the palm down, thumb and fingertips meet along the fingers.

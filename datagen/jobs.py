@@ -17,6 +17,7 @@ NO_RECOVERY = "none"
 RECOVERIES = ("joints", "shove", "miss", "slip")  # see datagen.recovery
 LOSSLESS, JPEG = "lossless", "jpeg"
 WHITE, TRAIN = "white", "train"
+HABIT, VARIED = "habit", "varied"
 LOOK_CHOICES = (WHITE, TRAIN, *TRAIN_TABLES)  # a table's name: that table under a training light
 VALID_TENTH = 7  # scenes whose checksum ends in this digit are for validation
 
@@ -30,7 +31,8 @@ class Request:
     """Everything that decides what a dataset holds. The same request gives the same content on any engine.
 
     hold_s: how long the grasp is held up before the verdict, of the benchmark's 20 s; see datagen.stage.
-    tolerant: grasps that also hold a target 1 cm and 8 degrees off are preferred.
+    tolerant: grasps that also hold a target 1 cm and 8 degrees off are preferred. grasps: HABIT, one way to grasp that
+    changes smoothly with the target's place (datagen.habit), or VARIED, the order of the scripted expert.
     image_size: (width, height) in pixels. looks: name of LOOK_CHOICES -> share; they add up to 1.
     """
 
@@ -47,12 +49,14 @@ class Request:
     recovery: float = 0.3
     hold_s: float = spec.HOLD_S
     tolerant: bool = False
+    grasps: str = HABIT
     keep_failures: bool = False
 
     def __post_init__(self) -> None:
         """Raises RequestError for a value that cannot be; EpisodeError for an unknown suite."""
         distribution(self.suite)
         _choose("hand", self.hand, HANDS)
+        _choose("kind of grasps", self.grasps, (HABIT, VARIED))
         jpeg_quality(self.images)
         for camera in self.cameras:
             _choose("camera", camera, spec.CAMERAS)

@@ -32,14 +32,18 @@ def postures(hand_in_world: np.ndarray, swivels: np.ndarray = SWIVELS) -> np.nda
     return kinematics.inverse(_WORLD_TO_BASE @ hand_in_world @ _HAND_TO_FLANGE, swivels)
 
 
-def ranked_postures(hand_in_world: np.ndarray, near_rad: np.ndarray) -> np.ndarray:
-    """The postures (K, 7) of a hand pose, best first: near `near_rad` and with the elbow at its favourite swivel."""
+def ranked_postures(hand_in_world: np.ndarray, near_rad: np.ndarray, turned_over_cost: float = 0.0) -> np.ndarray:
+    """The postures (K, 7) of a hand pose, best first: near `near_rad` and with the elbow at its favourite swivel.
+
+    turned_over_cost: of a posture beyond the wrist's singularity (joint 6 below zero), in weighted rad.
+    """
     found = postures(hand_in_world)
     if len(found) == 0:
         return found
     distance = np.linalg.norm((found - near_rad) * JOINT_WEIGHTS, axis=1)
     off = np.abs(swivel_angles(found) - SWIVEL_RAD)
-    return found[np.argsort(distance + SWIVEL_WEIGHT * off, kind="stable")]
+    turned_over = turned_over_cost * (found[:, 5] < 0.0)
+    return found[np.argsort(distance + SWIVEL_WEIGHT * off + turned_over, kind="stable")]
 
 
 def swivel_angles(arm_rad: np.ndarray) -> np.ndarray:

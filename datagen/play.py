@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import mujoco
 import numpy as np
 
-from datagen.jobs import NO_RECOVERY, Job, Request, scene_of
+from datagen.jobs import HABIT, NO_RECOVERY, Job, Request, scene_of
 from datagen.record import grasps
 from datagen.recovery import miss, moved_start, shove, slip
 from datagen.script import MAX_TRIALS, Script
@@ -49,7 +49,8 @@ def play(stage: Stage, request: Request, job: Job) -> Played:
     """Demonstrate one job. A function of (request, job) alone. Raises SimulationError where MuJoCo warned."""
     stage.reset(seed=0, options={"episode": scene_of(request, job)})
     take = Take(stage)
-    script = Script(take, job.rng("tolerance") if request.tolerant else None)
+    tolerance = job.rng("tolerance") if request.tolerant else None
+    script = Script(take, tolerance, habit=request.grasps == HABIT)
     start = take.mark()
     happened = _go_wrong(script, job)
     grasped = script.grasp(FEW_TRIALS if happened in MISHAPS else MAX_TRIALS)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from datagen import grasps
+from datagen.habit import TURNED_OVER_COST, habitual
 from datagen.scout import CREEP_M, Scout, creep, tolerates
 from datagen.search import CLOSE_STEPS, LIFT, REACH, SLIDING_M, Plan, check_step, plan_motion
 from datagen.stage import Mark, Stage, Take
@@ -36,11 +37,12 @@ class _Weaker:
 class Script:
     """What is done on a take. Plans begin where the take stands at that moment."""
 
-    def __init__(self, take: Take, tolerance: np.random.Generator | None = None) -> None:
-        """tolerance: draws the errors with which grasps are tested; None leaves that test out."""
+    def __init__(self, take: Take, tolerance: np.random.Generator | None = None, *, habit: bool = False) -> None:
+        """tolerance: draws the errors with which grasps are tested; None leaves that test out. habit: see there."""
         self.take = take
         self.scout = Scout(take.stage.scene)
         self._tolerance = tolerance
+        self._habit = habit
         self.vain = 0  # grasps that were looked at, by the scout or for real, and not taken
 
     @property
@@ -79,12 +81,15 @@ class Script:
         return False
 
     def motions(self, brush: bool = False) -> Iterator[Plan]:
-        """Motions from where the take stands, in canonical order; not yet known to hold anything. See `plan_motion`."""
+        """Motions from where the take stands, in order of preference; not yet known to hold. See `plan_motion`."""
         stage = self.stage
         self.scout.snapshot(stage.data, stage.servo)
         arm_rad = stage.servo.reference_rad
-        for grasp in grasps.ranked(self.scout):
-            plan = plan_motion(self.scout, arm_rad, grasp, brush)
+        wanted, turned_over_cost = grasps.ranked(self.scout), 0.0
+        if self._habit:
+            wanted, turned_over_cost = itertools.chain(habitual(self.scout), wanted), TURNED_OVER_COST
+        for grasp in wanted:
+            plan = plan_motion(self.scout, arm_rad, grasp, brush, turned_over_cost)
             if plan is not None:
                 yield plan
 

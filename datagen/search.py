@@ -109,12 +109,14 @@ def _tolerates(branch: Branch, plan: Plan, rng: np.random.Generator) -> bool:
     return True
 
 
-def plan_motion(branch: Branch, arm_rad: np.ndarray, grasp: Grasp, brush: bool = False) -> Plan | None:
+def plan_motion(
+    branch: Branch, arm_rad: np.ndarray, grasp: Grasp, brush: bool = False, turned_over_cost: float = 0.0
+) -> Plan | None:
     """Reach, close and lift for one grasp, clear of everything on the way; None if there is no such motion.
 
-    brush: neighbours are not obstacles for the last part of the reach.
+    brush: neighbours are not obstacles for the last part of the reach. turned_over_cost: see `motion.ranked_postures`.
     """
-    for posture in motion.ranked_postures(grasp.hand_in_world, arm_rad)[:POSTURES_TRIED]:
+    for posture in motion.ranked_postures(grasp.hand_in_world, arm_rad, turned_over_cost)[:POSTURES_TRIED]:
         if branch.blocked(posture, grasp.preshape, brush):
             continue
         lift = motion.follow_line(posture, list(_upwards(grasp.hand_in_world)))
