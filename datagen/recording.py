@@ -14,11 +14,10 @@ from typing import Any
 
 import h5py
 import numpy as np
-from PIL import Image
 
 from datagen.frames import Frames
 from datagen.playback import DEFAULT_HAND
-from datagen.storage import DATA, FAILED, FORMAT, StorageError
+from datagen.storage import DATA, FAILED, FORMAT, StorageError, naming
 
 # Attributes of a demonstration and what they are, JSON already parsed.
 ATTRIBUTES: dict[str, type] = {
@@ -27,11 +26,6 @@ ATTRIBUTES: dict[str, type] = {
     "attempts": int, "image_compression": str,
 }  # fmt: skip
 _JSON = (list, dict)
-# What HDF5 and its Python package raise over damaged bytes, wherever they lie.
-_DAMAGE = (
-    OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError, OverflowError, MemoryError,
-    Image.DecompressionBombError,
-)  # fmt: skip
 _LARGEST_BYTES = 2**32  # of a column: a damaged shape may claim any size
 PICTURE_KEYS = ("head", "wrist", "mask")
 EXPERT = "expert"
@@ -109,7 +103,7 @@ class Recording:
 
     def picture(self, key: str, step: int) -> np.ndarray:
         """One frame of "head" or "wrist" (H, W, 3), or "mask" (H, W), uint8. Raises StorageError when it is damaged."""
-        with _naming(self.path, self.name, f"obs/{key}", f" at step {step}"):
+        with naming(self.path, self.name, f"obs/{key}", f" at step {step}"):
             return self.obs[key][step]
 
 
@@ -118,7 +112,7 @@ class Recordings:
 
     def __init__(self, path: Path, file: h5py.File, group: str = DATA) -> None:
         self.path, self._file, self._group = path, file, group
-        with _naming(path, "the file", group):
+        with naming(path, "the file", group):
             data = file.get(group)
             if not isinstance(data, h5py.Group):
                 raise StorageError(f"{path} is no file of demonstrations: it has no group {group!r}")
@@ -130,7 +124,7 @@ class Recordings:
 
     def attribute(self, key: str) -> Any:
         """An attribute of the group `data`; raises StorageError when it is missing."""
-        with _naming(self.path, DATA, key):
+        with naming(self.path, DATA, key):
             attrs = self._file[DATA].attrs
             if key not in attrs:
                 raise StorageError(f"{self.path}, {DATA}: attribute {key!r} is missing")
@@ -149,18 +143,18 @@ class Recordings:
     @property
     def policy(self) -> str:
         """Who acted: the scripted expert, unless the file says otherwise."""
-        with _naming(self.path, DATA, "policy"):
+        with naming(self.path, DATA, "policy"):
             return str(_text(self._file[DATA].attrs.get("policy", EXPERT)))
 
     def failures(self) -> "Recordings | None":
         """The failures that are kept apart; None where none are kept."""
-        with _naming(self.path, "the file", FAILED):
+        with naming(self.path, "the file", FAILED):
             kept = FAILED in self._file
         return Recordings(self.path, self._file, FAILED) if kept else None
 
     def outcomes(self) -> dict[str, str]:
         """Name -> outcome word of every demonstration of the group."""
-        with _naming(self.path, "the file", self._group):
+        with naming(self.path, "the file", self._group):
             group = self._file[self._group]
             return {name: str(_text(group[name].attrs.get("outcome", "unknown"))) for name in self.names}
 
@@ -171,13 +165,13 @@ class Recordings:
 
     def job_outcomes(self) -> Counter[str]:
         """Outcome word -> how many scenes that were attempted ended so, demonstrated or not; empty where not stored."""
-        with _naming(self.path, "the file", "jobs/outcome"):
+        with naming(self.path, "the file", "jobs/outcome"):
             jobs = self._file.get("jobs", {})
             return Counter(str(_text(word)) for word in jobs["outcome"][()]) if "outcome" in jobs else Counter()
 
     def subsets(self) -> dict[str, list[str]]:
         """Subset name -> names of its demonstrations."""
-        with _naming(self.path, "the file", "mask"):
+        with naming(self.path, "the file", "mask"):
             masks = self._file.get("mask", {})
             return {str(name): [str(_text(n)) for n in masks[name][()]] for name in masks}
 
@@ -185,13 +179,13 @@ class Recordings:
         """One demonstration. Raises StorageError naming the file, the demonstration and the key at fault."""
         if name not in self.names:
             raise StorageError(f"{self.path} holds no demonstration {name}; there are {_few(self.names)}")
-        with _naming(self.path, name, self._group):
+        with naming(self.path, name, self._group):
             group = self._file[self._group][name]
             keys = [key for key in group if key != "obs"] + [f"obs/{key}" for key in group.get("obs", ())]
         attributes = {key: self._attribute(name, group, key) for key in ATTRIBUTES}
         pictures, layout, columns = {}, {}, {}
         for key in keys:
-            with _naming(self.path, name, key):
+            with naming(self.path, name, key):
                 array, short = group[key], key.removeprefix("obs/")
                 if short in PICTURE_KEYS:
                     rows = pictures[short] = Pictures(array)
@@ -204,12 +198,12 @@ class Recordings:
         return Recording(name, self.path, attributes, columns, layout, pictures)
 
     def _env_kwarg(self, key: str, default: str) -> str:
-        with _naming(self.path, DATA, "env_args"):
+        with naming(self.path, DATA, "env_args"):
             return str(json.loads(self.attribute("env_args")).get("env_kwargs", {}).get(key, default))
 
     def _attribute(self, name: str, group: h5py.Group, key: str) -> Any:
         kind = ATTRIBUTES[key]
-        with _naming(self.path, name, key):
+        with naming(self.path, name, key):
             if key not in group.attrs:
                 raise StorageError(f"{self.path}, {name}: attribute {key!r} is missing")
             value = group.attrs[key]
@@ -259,17 +253,6 @@ def opened(path: Path, group: str = DATA) -> Iterator[Recordings]:
         raise StorageError(f"{path} is no HDF5 file, or a damaged one ({fault})") from fault
     with file:
         yield Recordings(path, file, group)
-
-
-@contextmanager
-def _naming(path: Path, name: str, key: str, where: str = "") -> Iterator[None]:
-    """Whatever goes wrong inside becomes a StorageError that names the file, the demonstration and the key."""
-    try:
-        yield
-    except StorageError:
-        raise
-    except _DAMAGE as fault:
-        raise StorageError(f"{path}, {name}: {key!r} cannot be read{where} ({fault})") from fault
 
 
 def _check_format(path: Path, data: h5py.Group) -> None:

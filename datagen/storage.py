@@ -29,6 +29,7 @@ from typing import Any
 
 import h5py
 import numpy as np
+from PIL import Image
 
 from datagen.content import content_hash as content_hash
 from datagen.frames import Frames
@@ -43,8 +44,18 @@ _COLUMNS = ("actions", "states", "rewards", "dones", "phases", "imitate")
 _OPTIONAL = ("imitate",)  # not in files from before there was such a column
 _JSON = ("phrasings", "spec", "versions", "details")
 _WORDS = ("outcome", "instruction", "expression", "target", "family", "suite", "recovery")
+# Attributes are stored as HDF5 has them; this makes of each what `Demo` has.
+_TYPES: dict[str, Callable[[Any], Any]] = {
+    "num_samples": int, "index": int, "attempts": int, "success": bool,
+    **dict.fromkeys(_WORDS, str), **dict.fromkeys(_JSON, json.loads),
+}  # fmt: skip
 _ATTRIBUTES = ("num_samples", "success", "index", "attempts", *_WORDS, *_JSON)
 _PREFIX = {DATA: "", FAILED: "failed."}  # of the names of part files
+# What HDF5 and its Python package raise over damaged bytes, wherever they lie.
+_DAMAGE = (
+    OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError, OverflowError, MemoryError,
+    Image.DecompressionBombError,
+)  # fmt: skip
 _FULL_SHARE = 1.01  # room that the joined file takes, of the sum of its parts
 
 
@@ -171,7 +182,7 @@ class DemoFile:
         """Names of the episodes in the one file; [] where there is no such file. Raises StorageError for another."""
         if not self.path.exists():
             return []
-        with _opened(self.path) as file:
+        with _opened(self.path) as file, naming(self.path, "the file", group):
             _check_format(self.path, file)
             names = list(file.get(group, ()))
             strangers = [name for name in names if not re.fullmatch(r"demo_\d+", name)]
@@ -181,11 +192,12 @@ class DemoFile:
 
     def env_args(self) -> dict[str, Any]:
         """What the file says of the environment that it came from."""
-        return json.loads(self.attribute("env_args"))
+        with naming(self.path, DATA, "env_args"):
+            return dict(json.loads(self.attribute("env_args")))
 
     def attribute(self, key: str) -> Any:
         """An attribute of the group `data` of the joined file."""
-        with _opened(self.path) as file:
+        with _opened(self.path) as file, naming(self.path, DATA, key):
             _check_format(self.path, file)
             return _attribute(self.path, DATA, file[DATA], key)
 
@@ -193,7 +205,7 @@ class DemoFile:
         """The table of jobs of the joined file: column -> values; empty where there is none."""
         if not self.path.exists():
             return {}
-        with _opened(self.path) as file:
+        with _opened(self.path) as file, naming(self.path, "the file", "jobs"):
             _check_format(self.path, file)
             return {key: _text(column) for key, column in file.get("jobs", {}).items()}
 
@@ -201,7 +213,7 @@ class DemoFile:
         """One episode. Raises StorageError naming the file, the episode and the key that is missing or damaged."""
         part = self.parts / f"{_PREFIX[group]}{name}.h5"
         path, where = (part, name) if part.exists() else (self.path, f"{group}/{name}")
-        with _opened(path) as file:
+        with _opened(path) as file, naming(path, name, where):
             if path == self.path:
                 _check_format(path, file)
             if where not in file:
@@ -274,13 +286,9 @@ def _read(path: Path, name: str, group: h5py.Group) -> Demo:
             raise StorageError(f"{path}, {name}: {key!r} is missing")
     attributes = {key: _attribute(path, name, group, key) for key in _ATTRIBUTES}
     demo = Demo(
-        index=int(attributes["index"]),
-        attempts=int(attributes["attempts"]),
-        success=bool(attributes["success"]),
         obs={key: _array(path, name, group, f"obs/{key}") for key in group["obs"]},
         **{key: _array(path, name, group, key) for key in columns},
-        **{key: str(attributes[key]) for key in _WORDS},
-        **{key: json.loads(attributes[key]) for key in _JSON},
+        **{key: attributes[key] for key in _ATTRIBUTES if key != "num_samples"},
     )
     samples = attributes["num_samples"]
     if len(demo.actions) != samples:
@@ -290,16 +298,16 @@ def _read(path: Path, name: str, group: h5py.Group) -> Demo:
 
 
 def _attribute(path: Path, name: str, group: h5py.Group, key: str) -> Any:
-    if key not in group.attrs:
-        raise StorageError(f"{path}, {name}: attribute {key!r} is missing")
-    return group.attrs[key]
+    """An attribute as the type that `Demo` has for it; of unknown keys as it is."""
+    with naming(path, name, key):
+        if key not in group.attrs:
+            raise StorageError(f"{path}, {name}: attribute {key!r} is missing")
+        return _TYPES.get(key, lambda value: value)(group.attrs[key])
 
 
 def _array(path: Path, name: str, group: h5py.Group, key: str) -> np.ndarray:
-    try:
+    with naming(path, name, key):
         return Frames.decoded(group[key][()])
-    except (OSError, RuntimeError, KeyError) as fault:
-        raise StorageError(f"{path}, {name}: {key!r} cannot be read ({fault})") from fault
 
 
 def _check_format(path: Path, file: h5py.File) -> None:
@@ -333,6 +341,17 @@ def _few(names: Sequence[str]) -> str:
 
 def _text(column: h5py.Dataset) -> np.ndarray:
     return column.asstr()[()] if h5py.check_string_dtype(column.dtype) else column[()]
+
+
+@contextmanager
+def naming(path: Path, name: str, key: str, where: str = "") -> Iterator[None]:
+    """Whatever goes wrong inside becomes a StorageError that names the file, the demonstration and the key."""
+    try:
+        yield
+    except StorageError:
+        raise
+    except _DAMAGE as fault:
+        raise StorageError(f"{path}, {name}: {key!r} cannot be read{where} ({fault})") from fault
 
 
 @contextmanager

@@ -193,3 +193,40 @@ def test_a_foreign_file_is_never_overwritten(tmp_path):
         file.finish(ENV_ARGS)
     with h5py.File(path) as raw:
         assert raw["something"][()] == 1
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("index", "abc"), ("spec", "{"), ("phrasings", 3), ("num_samples", [1, 2]), ("success", [1, 2])],
+)
+def test_a_damaged_attribute_is_named_with_its_file(tmp_path, key, value):
+    path = tmp_path / "demos.h5"
+    file = DemoFile(path)
+    file.write(make_demo(0))
+    file.finish({})
+    with h5py.File(path, "r+") as raw:
+        raw["data/demo_0"].attrs[key] = value
+    file.discard_parts()
+    with pytest.raises(StorageError, match=rf"demos\.h5, demo_0: '{key}' cannot be read"):
+        file.read("demo_0")
+
+
+def test_random_bytes_never_raise_anything_but_a_storage_error(tmp_path):
+    path = tmp_path / "demos.h5"
+    file = DemoFile(path)
+    file.write(make_demo(0))
+    file.finish({})
+    file.discard_parts()
+    whole, rng = path.read_bytes(), np.random.default_rng(0)
+    refused = 0
+    for _ in range(120):
+        damaged = bytearray(whole)
+        for at in rng.integers(0, min(len(whole), 40_000), size=4):
+            damaged[at : at + 8] = rng.bytes(8)
+        path.write_bytes(damaged[: len(whole)])
+        try:
+            file.read("demo_0")
+            file.env_args()
+        except StorageError:
+            refused += 1
+    assert refused > 10
