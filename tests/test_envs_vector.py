@@ -5,6 +5,7 @@ import multiprocessing
 import gymnasium as gym
 import numpy as np
 import pytest
+from fresh import in_a_fresh_process
 from scripted import digest, grasp
 
 from envs.episode import EpisodeSpec
@@ -50,6 +51,7 @@ def played(way: str, context: str | None, steps: int, autoreset: Mode, **mode) -
     [{"obs_mode": "state", "reward_mode": "dense"}, {**PICTURES, "segmentation": True, "hand": "rh56"}],
     ids=["state", "rgb"],
 )
+@in_a_fresh_process
 def test_sync_and_async_agree_to_the_bit_also_beyond_the_end_of_an_attempt(mode, autoreset):
     expected, ends = played("sync", None, 15, autoreset, **mode)
     assert ends >= 1
@@ -59,6 +61,7 @@ def test_sync_and_async_agree_to_the_bit_also_beyond_the_end_of_an_attempt(mode,
         assert played("async", "spawn", 15, autoreset, **mode) == (expected, ends)
 
 
+@in_a_fresh_process
 def test_forked_workers_draw_the_same_after_the_parent_has_drawn():
     parent = SimEnv(**PICTURES)
     parent.reset(seed=0)
@@ -69,6 +72,7 @@ def test_forked_workers_draw_the_same_after_the_parent_has_drawn():
 
 
 @pytest.mark.parametrize(("way", "context"), WAYS[:2])
+@in_a_fresh_process
 def test_every_worker_hears_its_own_instruction_in_every_episode(way, context):
     envs = vector(way, context, copies=3)
     for seed in (1, 2):
@@ -112,6 +116,7 @@ def parted(observation: dict, rewards, terminated, truncated, k: int) -> str:
 
 
 @pytest.mark.slow
+@in_a_fresh_process
 def test_one_whole_episode_is_the_same_in_one_worker_two_workers_sync_and_async():
     episode, actions = grasp()
     expected = whole_episode(episode, actions)
