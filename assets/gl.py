@@ -86,7 +86,7 @@ def _open(process_id: int, thread_id: int) -> tuple[str, GLContext]:
     # Mesa's software renderer otherwise starts threads that a forked child would wait for in vain. Workers own one
     # core each anyhow. Read by Mesa when it makes its first context, ignored by drivers of graphics cards.
     os.environ.setdefault("LP_NUM_THREADS", "0")
-    _load_other_llvm()
+    load_other_llvm()
     reasons = {}
     for name in backends_to_try(sys.platform, os.environ.get("MUJOCO_GL")):
         try:
@@ -104,7 +104,7 @@ def _open(process_id: int, thread_id: int) -> tuple[str, GLContext]:
     raise RenderingError(f"no OpenGL backend works here ({tried}). On Debian or Ubuntu: {packages}")
 
 
-def _load_other_llvm() -> None:
+def load_other_llvm() -> None:
     """Import triton, where torch brought it along, before Mesa loads its LLVM: the other order ends in a crash."""
     if sys.platform.startswith("linux") and importlib.util.find_spec("triton") is not None:
         importlib.import_module("triton")

@@ -179,7 +179,7 @@ def locked_versions(path: Path) -> dict[str, str]:
     """Lower-case name -> version of a lock file; empty where there is none, as in an installed package."""
     if not path.exists():
         return {}
-    lines = (line.split("#")[0].strip() for line in path.read_text().splitlines())
+    lines = (line.split("#")[0].split(";")[0].strip() for line in path.read_text().splitlines())
     return {name.lower(): version for name, version in (line.split("==") for line in lines if line)}
 
 

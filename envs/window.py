@@ -8,7 +8,7 @@ from typing import Any
 import mujoco
 import numpy as np
 
-from assets.gl import RenderingError
+from assets.gl import RenderingError, load_other_llvm
 
 _ADVICE = "render_mode='rgb_array' returns pictures instead and needs no screen"
 _STATE = mujoco.mjtState.mjSTATE_INTEGRATION
@@ -55,6 +55,7 @@ def _viewer_module() -> Any:
         from mujoco import viewer
     except (ImportError, RuntimeError) as err:
         raise RenderingError(f"render_mode='human' needs the GLFW library ({err}): {_ADVICE}") from err
+    load_other_llvm()
     with warnings.catch_warnings():
         # GLFW says through warnings what the error below says in plain words.
         warnings.simplefilter("ignore")

@@ -1,4 +1,4 @@
-"""The sample in the repository is what the command in the documentation makes: whole, explained, and true to the physics."""
+"""The sample in the repository is what its documented command makes: whole, explained, and true to the physics."""
 
 import json
 from pathlib import Path

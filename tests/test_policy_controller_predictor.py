@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from fresh import in_a_fresh_process
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("torchvision")
@@ -165,6 +166,7 @@ class Grey(Tower):
 
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler")
+@in_a_fresh_process
 def test_a_compiled_predictor_says_the_same():
     config, scene = tiny(depth=1, inference_steps=2), pictures()
     towers, chunks = dict.fromkeys(config.views, Grey()), []

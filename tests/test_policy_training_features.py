@@ -47,7 +47,7 @@ def test_features_are_those_of_the_predictor(store):
             np.testing.assert_allclose(found[key], wanted[key][0].numpy(), rtol=2e-3, atol=2e-3)
         for key in ("mask", "start_mask"):
             np.testing.assert_array_equal(found[key], wanted[key][0].numpy() > 0.5)
-        assert found["mask"].any()
+        assert found["start_mask"].any()
 
 
 def test_every_learned_start_is_there_once(store):
