@@ -40,7 +40,7 @@ ROBOMIMIC_GYM_TYPE = 2  # robomimic's EnvType for a Gym environment
 STRING = h5py.string_dtype("utf-8")
 UNKNOWN_PHASE = -1
 DATA, FAILED = "data", "data_failed"
-_COLUMNS = ("actions", "states", "rewards", "dones", "phases", "imitate")
+COLUMNS = ("actions", "states", "rewards", "dones", "phases", "imitate")
 _OPTIONAL = ("imitate",)  # not in files from before there was such a column
 _JSON = ("phrasings", "spec", "versions", "details")
 _WORDS = ("outcome", "instruction", "expression", "target", "family", "suite", "recovery")
@@ -265,7 +265,7 @@ def _fill(group: h5py.Group, demo: Demo) -> None:
         group.attrs[key] = json.dumps(list(demo.phrasings) if key == "phrasings" else dict(getattr(demo, key)))
     is_jpeg = any(isinstance(values, Frames) and values.is_jpeg for values in demo.obs.values())
     group.attrs["image_compression"] = "jpeg" if is_jpeg else "lossless"
-    for column in _COLUMNS:
+    for column in COLUMNS:
         # Most of a physics state is zero: forces that nobody applies.
         how = {"compression": "gzip", "compression_opts": 1, "shuffle": True} if column == "states" else {}
         group.create_dataset(column, data=getattr(demo, column), **how)
@@ -280,7 +280,7 @@ def _fill(group: h5py.Group, demo: Demo) -> None:
 
 
 def _read(path: Path, name: str, group: h5py.Group) -> Demo:
-    columns = [key for key in _COLUMNS if key in group or key not in _OPTIONAL]
+    columns = [key for key in COLUMNS if key in group or key not in _OPTIONAL]
     for key in (*columns, "obs"):
         if key not in group:
             raise StorageError(f"{path}, {name}: {key!r} is missing")
@@ -319,7 +319,7 @@ def _check_format(path: Path, file: h5py.File) -> None:
 
 
 def _check_lengths(path: Path, demo: Demo) -> None:
-    columns = {key: getattr(demo, key) for key in _COLUMNS} | {f"obs/{key}": v for key, v in demo.obs.items()}
+    columns = {key: getattr(demo, key) for key in COLUMNS} | {f"obs/{key}": v for key, v in demo.obs.items()}
     for key, values in columns.items():
         if len(values) != len(demo.actions):
             raise StorageError(f"{path}, {demo.name}: {key!r} has {len(values)} rows, actions has {len(demo.actions)}")

@@ -3,6 +3,7 @@
 import json
 import warnings
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -190,3 +191,16 @@ def test_the_command_writes_and_says_what_is_wrong(demos, tmp_path, capsys):
     said = capsys.readouterr().err
     assert said.startswith("error: ")
     assert "none.h5" in said
+
+
+def test_rows_that_are_wrong_on_purpose_are_left_out_unless_asked_for():
+    sample = Path(__file__).parent / "data" / "sample_demos.h5"
+    cut, whole = (list(Source.open(sample, whole=whole).demos()) for whole in (False, True))
+    shorter = [(a, b) for a, b in zip(cut, whole, strict=True) if len(a.actions) < len(b.actions)]
+    assert {b.recovery for _, b in shorter} == {"shove", "miss", "slip"}
+    for a, b in shorter:
+        first = len(b.actions) - len(a.actions)
+        assert a.imitate.all()
+        assert not b.imitate[:first].any()
+        np.testing.assert_array_equal(a.states, b.states[first:])
+        np.testing.assert_array_equal(a.obs["head"], b.obs["head"][first:])

@@ -15,6 +15,7 @@ from datagen.export.zarr_store import export_zarr
 from datagen.storage import StorageError
 
 _SUBSET = "subset of the file to export, for example train; all demonstrations without"
+_WHOLE = "also the first rows of some demonstrations in which something goes wrong on purpose"
 _OVERWRITE = "replace what is at OUT, once the new folder is whole"
 
 
@@ -25,6 +26,7 @@ class Zarr:
     demos: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(help="file of demonstrations")]
     out: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(help="folder to write")]
     subset: Annotated[str | None, tyro.conf.arg(help=_SUBSET)] = None
+    whole: Annotated[bool, tyro.conf.arg(help=_WHOLE)] = False
     overwrite: Annotated[bool, tyro.conf.arg(help=_OVERWRITE)] = False
 
 
@@ -37,6 +39,7 @@ class LeRobot:
     subset: Annotated[str | None, tyro.conf.arg(help=_SUBSET)] = None
     codec: Annotated[Literal["h264", "av1"], tyro.conf.arg(help="video codec of the cameras")] = "h264"
     mask: Annotated[bool, tyro.conf.arg(help="also write the target mask, as a lossless video")] = True
+    whole: Annotated[bool, tyro.conf.arg(help=_WHOLE)] = False
     overwrite: Annotated[bool, tyro.conf.arg(help=_OVERWRITE)] = False
 
 
@@ -48,7 +51,7 @@ Command = (
 
 def run(command: Zarr | LeRobot) -> str:
     """Export, with a progress bar; the sentence that says what was written."""
-    source = Source.open(command.demos, command.subset)
+    source = Source.open(command.demos, command.subset, command.whole)
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task("episodes", total=len(source.names))

@@ -4,14 +4,14 @@ import hashlib
 import json
 import shutil
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from datagen.layout import names
-from datagen.storage import Demo, DemoFile
+from datagen.storage import COLUMNS, Demo, DemoFile
 from datagen.windows import subset_names
 from envs import spec
 from envs.interface import DexClutterError
@@ -26,18 +26,23 @@ class ExportError(DexClutterError, ValueError):
 
 @dataclass(frozen=True)
 class Source:
-    """The demonstrations `names` of a finished file, in order of their index."""
+    """The demonstrations `names` of a finished file, in order of their index.
+
+    whole: with the rows at the beginning that are wrong on purpose. The layouts exported to have no mark for them, and
+    whoever trains on them would learn the mistake, so they are left out otherwise.
+    """
 
     path: Path
     names: tuple[str, ...]
+    whole: bool = False
 
     @staticmethod
-    def open(path: Path, subset: str | None = None) -> "Source":
+    def open(path: Path, subset: str | None = None, whole: bool = False) -> "Source":
         """All demonstrations of a file, or of a subset of it. Raises StorageError, and ExportError for none at all."""
         chosen = DemoFile(path).names() if subset is None else subset_names(path, subset)
         if not chosen:
             raise ExportError(f"{path} holds no demonstrations to export")
-        return Source(Path(path), tuple(chosen))
+        return Source(Path(path), tuple(chosen), whole)
 
     def demos(self, first: int = 0) -> Iterator[Demo]:
         """One demonstration after the other from the one at position `first` on; never more than one in memory.
@@ -52,14 +57,23 @@ class Source:
                 raise ExportError(
                     f"{self.path}, {name}: pictures are {_size(self.path, demo)}, those before are {size}"
                 )
-            yield demo
+            yield demo if self.whole else worth_learning(demo)
 
     @property
     def fingerprint(self) -> str:
         """Changes when the file was written again or other demonstrations are chosen."""
         stat = self.path.stat()
-        text = json.dumps([self.path.name, stat.st_size, stat.st_mtime_ns, self.names])
+        text = json.dumps([self.path.name, stat.st_size, stat.st_mtime_ns, self.names, self.whole])
         return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def worth_learning(demo: Demo) -> Demo:
+    """A demonstration from the first row on that is to be imitated; see `imitate` in datagen.storage."""
+    first = int(np.argmax(demo.imitate))
+    if first == 0:
+        return demo
+    columns = {key: getattr(demo, key)[first:] for key in COLUMNS}
+    return replace(demo, obs={key: values[first:] for key, values in demo.obs.items()}, **columns)
 
 
 def description(size: tuple[int, int]) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
     python3.9 -m venv dex-env && dex-env/bin/pip install numpy==1.23.3 numba==0.53.1 zarr==2.12.0 torch==2.5.1 h5py
     git clone https://github.com/Psi-Robot/DexGraspVLA checkout
-    python -m datagen.export zarr demos.h5 out.zarr       (in this project's own environment)
+    python -m datagen.export zarr demos.h5 out.zarr --whole       (in this project's own environment)
     dex-env/bin/python tests/external/check_dexgraspvla.py demos.h5 out.zarr checkout
 
 The versions are those that the repository pins. Tried with its commit 0144c79.

@@ -1,7 +1,7 @@
 """Does `lerobot` itself read our LeRobot export, and does it find in it what the file of demonstrations holds?
 
     python -m venv lerobot-env && lerobot-env/bin/pip install lerobot==0.4.4 h5py
-    python -m datagen.export lerobot demos.h5 out          (in this project's own environment)
+    python -m datagen.export lerobot demos.h5 out --whole  (in this project's own environment)
     lerobot-env/bin/python tests/external/check_lerobot.py demos.h5 out
 
 Tried with lerobot 0.4.4, torch 2.10.0, PyAV 15.1.0 on Python 3.11. `--backend torchcodec` needs ffmpeg's libraries.
