@@ -26,6 +26,8 @@ TURN_COST = 1.0 / 20.0  # per degree
 LEFT_TURN = 2.0  # as much more costly is a turn to the left: it leads to the wrist's singularity
 WIDTH_COST = 1.0 / 0.015  # per metre wider than the narrowest way to hold the object
 
+# A learned hand is a centimetre off at times, and the table does not give way.
+TABLE_CLEARANCE_M = 0.010
 TURNED_OVER_COST = 3.0  # of a posture beyond the wrist's singularity, see motion.ranked_postures
 
 
@@ -46,7 +48,7 @@ def habitual(branch: Branch) -> list[Grasp]:
     for choice in sorted(_choices(shape, rotation, position, height), key=lambda choice: choice.cost):
         template = choice.template
         pose = grasps.place_hand(template, choice.azimuth_deg, shape, rotation, position)
-        raised = branch.raise_over_table(pose, grasps.preshape_of(template), grasps.TABLE_CLEARANCE_M)
+        raised = branch.raise_over_table(pose, grasps.preshape_of(template), TABLE_CLEARANCE_M)
         if raised > grasps.MAX_RAISE_SHARE * height:
             continue
         pose[2, 3] += raised

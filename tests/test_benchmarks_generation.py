@@ -5,6 +5,7 @@ import sys
 import time
 
 import pytest
+from fresh import in_a_fresh_process
 from rich.console import Console
 
 from benchmarks.speed import generation, memory
@@ -93,6 +94,7 @@ def test_memory_is_that_of_all_processes_along_the_run(monkeypatch, tmp_path, ca
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+@in_a_fresh_process  # elsewhere the new bytes may come out of what an earlier test has freed
 def test_memory_of_this_process_is_counted():
     before = memory.held_mb()
     kept = bytearray(50_000_000)
