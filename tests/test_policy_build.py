@@ -130,13 +130,13 @@ def test_a_policy_of_ones_own_is_made_from_the_working_directory(tmp_path, monke
 
 def test_the_agent_of_a_checkpoint_is_made_of_what_was_asked_for(tmp_path):
     needs_a_controller()
-    from tiny_controller import tiny, write_tiny
+    from tiny_controller import CONFIG, write_tiny
 
     from policy.build import make_agent, make_policy
 
     path = write_tiny(tmp_path / "tiny.safetensors")
     known = peek(path)
-    assert (known.title, known.horizon, known.execute) == ("tiny", tiny().horizon, tiny().execute)
+    assert (known.title, known.horizon, known.execute) == ("tiny", CONFIG.horizon, CONFIG.execute)
     agent, fingerprint = make_policy(str(path), AgentOptions(masks="privileged", latency_ms=100.0))
     assert (agent.name, agent.privileged, agent.latency_ms) == ("tiny", ("planner", "masks"), 100.0)
     assert agent.privileged == AgentOptions().privileged

@@ -107,8 +107,9 @@ def test_augmentation_disturbs_state_and_masks_alone(windows):
     change = noisy[0]["state"] - clean[0]["state"]
     assert 0.018 < float(change.std()) < 0.022
     for key in ("mask", "start_mask"):
-        differs = (noisy[0][key] != clean[0][key]).flatten(1).any(1).float().mean()
-        assert 0.1 < float(differs) < 0.9
+        shown = clean[0][key].flatten(1).any(1)  # there is nothing to disturb where the hand hides the target
+        differs = (noisy[0][key] != clean[0][key])[shown].flatten(1).any(1).float().mean()
+        assert 0.2 < float(differs) < 0.9
         assert set(noisy[0][key].unique().tolist()) == {0.0, 1.0}
 
 
