@@ -21,7 +21,8 @@ except ImportError:  # an extra: what is written differs in size alone
 
 # A picture of 640x480 took 72 kB and 4.9 ms with zlib at level 4, 66 kB and 6.7 ms at 6; with libdeflate 77 kB and
 # 1.7 ms at level 1, 69 kB and 2.4 ms at 4, 66 kB and 3.1 ms at 6 (mean over the looks that a dataset has by default).
-ZLIB_LEVEL, LIBDEFLATE_LEVEL = 4, 4
+# Level 1: drawing and packing are most of the time that a demonstration takes, and a tenth of its size is cheap.
+ZLIB_LEVEL, LIBDEFLATE_LEVEL = 4, 1
 _MEMORY_LEVEL = 9  # the most that zlib takes; any reader reads it
 # At quality 95 a picture took 41 kB and 0.9 ms as Pillow writes it unasked, 39 kB and 1.5 ms with Huffman tables of its
 # own, 37 kB and 3.4 ms progressive, all with the same pixels; read in 1.1, 1.1 and 2.2 ms. 4:4:4 is a third larger.

@@ -14,6 +14,7 @@ from envs.sensing import Rig
 from envs.sim import STATE_KIND
 
 MASK, BOX = "mask", "box"
+_BYTE = 256
 
 
 def draw(
@@ -49,10 +50,12 @@ class _QuickRig(Rig):
         rect = self._draw(data, camera, size, identify=True)
         colour = np.empty((rect.height, rect.width, 3), np.uint8)
         mujoco.mjr_readPixels(colour, None, rect, self._context)
-        # A geom's number in the scene is written in red and green; blue would begin at 65,536 geoms.
+        shown = self._body_of_index() == body_id
+        if len(shown) <= _BYTE:  # a geom's number in the scene is written in red, green and blue, low byte first
+            return shown[colour[::-1, :, 0]]
         number = colour[..., 1].astype(np.uint16) << 8
         number |= colour[..., 0]
-        return (self._body_of_index() == body_id)[number[::-1]]
+        return shown[number[::-1]]
 
 
 def _noted(mask: np.ndarray, boxes: list[np.ndarray]) -> np.ndarray:

@@ -21,6 +21,8 @@ HAND_ORDER = ("little", "ring", "middle", "index", "thumb_bend", "thumb_rotation
 HAND_OPEN, HAND_CLOSED = 1.0, 0.0
 ACTION_NAMES = tuple(f"arm/joint{i}" for i in range(1, 8)) + tuple(f"hand/{n}" for n in HAND_ORDER)
 
+# Link offsets of the RM75-6F along its joints, as its vendor gives them in modified Denavit-Hartenberg form (m).
+ARM_DH_D_M = (0.2405, 0.0, 0.256, 0.0, 0.210, 0.0, 0.1725)
 # The published controller scales arm angles by these limits (rad).
 ARM_SCALE_RAD = np.array([3.1, 2.268, 3.1, 2.355, 3.1, 2.233, 6.28])
 ACTION_LOW = np.array([-1.0] * ARM_DOF + [0.0] * HAND_DOF, dtype=np.float32)

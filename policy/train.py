@@ -107,6 +107,8 @@ def _controller(options: Options, config: ControllerConfig, windows):
     if options.init is None:
         controller = Controller(config)
         windows.fit(controller.actions, options.limits_quantile)
+        if controller.hints is not None:
+            windows.fit_goals(controller.hints)
         return controller
     controller, _ = load(options.init)
     if controller.config != config:

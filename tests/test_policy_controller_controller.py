@@ -21,7 +21,9 @@ from tests.controller_factory import batch_of, inputs, made, tiny
 PLAIN = {"target": None, "geometry": False, "goal_token": False, "goal_weight": 0.0, "phase_weight": 0.0}
 VARIANTS = {
     "small": tiny(),
-    "as published": tiny(**PLAIN, predicts=NOISE, arm=ABSOLUTE, noise_levels=1, ignore_padding=False),
+    "as published": tiny(
+        **PLAIN, predicts=NOISE, arm=ABSOLUTE, noise_levels=1, ignore_padding=False, hide=(0.0, 0.0, 0.0)
+    ),
     "no goal token": tiny(goal_token=False),
     "hiding": tiny(hide=(0.3, 0.3, 0.3), hide_per=SAMPLES),
     "dropout": tiny(dropout=0.1, noise_levels=3),

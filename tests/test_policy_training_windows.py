@@ -10,7 +10,7 @@ import torch
 from envs import spec
 from policy.controller.actions import ActionSpace
 from policy.controller.config import ABSOLUTE, RELATIVE
-from policy.training.demos import CLOSE, Track, tracks
+from policy.training.demos import Track, tracks
 from policy.training.extract import make_towers
 from policy.training.online import Eyes, PictureStore
 from policy.training.windows import Augmentation, WindowSet
@@ -35,12 +35,12 @@ def track(phases, learned=True):
 @pytest.mark.parametrize(
     ("phases", "goals"),
     [
-        ([0, 0, 1, 2, 2, 3, 3], [3, 3, 3, 3, 4, 6, 6]),
-        ([0, 1, 2, 3, 0, 1, 2, 3], [2, 2, 2, 6, 6, 6, 6, 7]),
+        ([0, 0, 1, 2, 2, 3, 3], [3, 3, 3, 3, 3, 3, 3]),
+        ([0, 1, 2, 3, 0, 1, 2, 3], [2, 2, 2, 2, 6, 6, 6, 6]),
         ([-1, -1, -1], [2, 2, 2]),
     ],
 )
-def test_the_goal_is_where_the_hand_closes_next(phases, goals):
+def test_the_goal_is_where_the_hand_begins_to_close(phases, goals):
     made_up = track(phases)
     assert [float(made_up.goal(step)[0]) for step in range(len(phases))] == goals
 
@@ -62,8 +62,7 @@ def test_rows_are_those_of_the_file(windows, store):
         assert int(targets["phase"][0]) == source.phases[step]
         np.testing.assert_array_equal(targets["padded"][0], step + np.arange(CONFIG.horizon) >= len(source))
         np.testing.assert_array_equal(inputs["head"][0], store.read(window % len(store), 0)["head"].astype(np.float32))
-        close = np.flatnonzero(source.phases[step:] == CLOSE)
-        np.testing.assert_array_equal(targets["goal"][0], source.actions[step + close[0] if len(close) else -1])
+        np.testing.assert_array_equal(targets["goal"][0], source.goal(step))
 
 
 def test_an_epoch_holds_every_window_once(windows):
@@ -109,7 +108,7 @@ def test_augmentation_disturbs_state_and_masks_alone(windows):
     for key in ("mask", "start_mask"):
         shown = clean[0][key].flatten(1).any(1)  # there is nothing to disturb where the hand hides the target
         differs = (noisy[0][key] != clean[0][key])[shown].flatten(1).any(1).float().mean()
-        assert 0.2 < float(differs) < 0.9
+        assert 0.05 < float(differs) < 0.6
         assert set(noisy[0][key].unique().tolist()) == {0.0, 1.0}
 
 

@@ -12,11 +12,11 @@ import mujoco
 import numpy as np
 
 from assets.robots import palette, shells
-from envs.spec import ARM_BITS, ARM_SCALE_RAD, COLLISION_GROUP, STATIC_BITS
+from envs.spec import ARM_BITS, ARM_DH_D_M, ARM_SCALE_RAD, COLLISION_GROUP, STATIC_BITS
 
 # Modified DH: twist alpha(i-1) in rad and offset d in m of each joint.
 DH_ALPHA_RAD = np.deg2rad([0.0, -90.0, 90.0, -90.0, 90.0, -90.0, 90.0])
-DH_D_M = np.array([0.2405, 0.0, 0.256, 0.0, 0.210, 0.0, 0.1725])
+DH_D_M = np.array(ARM_DH_D_M)
 
 JOINT_LIMITS_RAD = np.stack([-ARM_SCALE_RAD, ARM_SCALE_RAD], axis=1)  # (7, 2), as the published controller scales them
 MAX_SPEED_RAD_S = np.full(7, 3.14)  # vendor URDF; its ROS variant allows joints 3 to 7 3.92

@@ -51,7 +51,10 @@ class ControllerConfig:
     geometry: whether place and shape of the mask arrive as a token of their own, now and at the start of the attempt.
     train_steps, inference_steps: of DDIM. predicts: NOISE or SAMPLE. arm: ABSOLUTE targets, or RELATIVE to the measured
     joints. noise_levels: noise draws for each encoded picture. goal_weight, phase_weight: of the losses that exist
-    in training alone (arm posture at the grasp, phase). goal_token: whether the denoiser is told what these predict.
+    in training alone (arm posture at the grasp, phase). goal_drop: chance, while training, that the posture is
+    predicted without pictures, from mask geometry and state alone. goal_token: whether the denoiser is told what these predict.
+    reach_weight: of the distance between where a predicted and the true action put the hand; of chunks only
+    where the SAMPLE is predicted.
     state_noise: standard deviation added to the measured state.
     ignore_padding: whether actions after the end of a demonstration stay out of the loss.
     jitter: of the colours while training, strengths of brightness, contrast, saturation and hue; jitter_per: one draw
@@ -81,8 +84,10 @@ class ControllerConfig:
     arm: str = ABSOLUTE
     noise_levels: int = 1
     goal_weight: float = 0.0
+    goal_drop: float = 0.0
     phase_weight: float = 0.0
     goal_token: bool = False
+    reach_weight: float = 0.0
     state_noise: float = 0.0
     mask_noise: bool = False
     ignore_padding: bool = False
@@ -173,7 +178,7 @@ def small() -> ControllerConfig:
         wrist=View("efficientnet_lite0", (224, 160)),
         target=View("efficientnet_lite0", (128, 128)),
         mask=MaskNet(patch=32, width=128, depth=2, heads=4, feedforward=256, positions=True),
-        horizon=32,
+        horizon=16,
         width=192,
         depth=4,
         heads=6,
@@ -185,13 +190,17 @@ def small() -> ControllerConfig:
         predicts=SAMPLE,
         arm=RELATIVE,
         noise_levels=2,
-        goal_weight=1.0,
+        goal_weight=0.3,
+        goal_drop=0.5,
         phase_weight=0.1,
         goal_token=True,
+        reach_weight=1.0,
         state_noise=0.01,
         mask_noise=True,
         ignore_padding=True,
         jitter_per=SAMPLES,
+        hide=(0.1, 0.1, 0.3),
+        hide_per=SAMPLES,
         antialias=True,
     )
 

@@ -12,13 +12,16 @@ from torch.nn import functional
 from envs import spec
 from envs.interface import DexClutterError
 from policy.controller.actions import ActionSpace
-from policy.controller.config import BATCH, NOISE, ControllerConfig
+from policy.controller.config import BATCH, NOISE, SAMPLE, ControllerConfig
 from policy.controller.encoder import Hints, Inputs, ObservationEncoder, slices
+from policy.controller.reach import hand_points
 from policy.controller.towers import get_tower
 from policy.controller.transformer import ActionTransformer, Sink
 
 PHASES = 4  # reach, pregrasp, close, lift
 UNKNOWN_PHASE = -1
+REACH_UNIT_M, GOAL_UNIT_M = 0.25, 0.1  # distances that weigh as much as one unit of the other losses
+GOAL_BETA = 0.1
 
 
 class BatchError(DexClutterError, ValueError):
@@ -56,7 +59,7 @@ class Controller(nn.Module):
             dropout=config.dropout,
             time_channels=config.time_channels,
         )
-        self.hints = Hints(config, spec.ARM_DOF, PHASES) if config.hinted else None
+        self.hints = Hints(config, self.encoder.layout, spec.ARM_DOF, PHASES) if config.hinted else None
         self.actions = ActionSpace(config.arm)
         with torch.device("cpu"):  # its numbers are no parameters: they exist also where those do not, on "meta"
             self.schedule = DDIMScheduler(
@@ -86,22 +89,28 @@ class Controller(nn.Module):
         seen = self._seen(len(tokens), generator, tokens.device)
         predicted = self.transformer(noisy, steps, memory, seen=seen)
         error = (predicted.float() - (noise if self.config.predicts == NOISE else clean)).square()
-        chunk = _mean_of_real(error, batch["padded"].repeat_interleave(levels, 0), self.config.ignore_padding)
-        goal, phase = self._hint_losses(hints, batch, state)
+        padded = batch["padded"].repeat_interleave(levels, 0)
+        chunk = _mean_of_real(error, padded, self.config.ignore_padding)
+        if self.config.reach_weight and self.config.predicts == SAMPLE:
+            chunk = chunk + self.config.reach_weight * self._astray(predicted.float(), batch, state, padded)
+        goal, phase = self._hint_losses(hints, batch)
         total = chunk + self.config.goal_weight * goal + self.config.phase_weight * phase
         return Losses(total, chunk.detach(), goal.detach(), phase.detach())
 
     def observe(self, inputs: Inputs) -> tuple[Tensor, tuple[Tensor, Tensor] | None]:
         """Condition tokens (B, N, width), and the hints where there are any: goal (B, 7) and phase logits (B, 4).
 
-        The denoiser learns to follow the goal that is predicted, but does not bend it: no gradient goes that way.
+        The goal is in action numbers, absolute: it stays the same while the arm approaches. The denoiser learns to follow the goal that is predicted, but does not bend it: no gradient goes that way.
         """
         tokens = self.encoder(inputs)
         if self.hints is None:
             return tokens, None
         goal, phase = self.hints(tokens)
         if self.config.goal_token:
-            tokens = torch.cat([tokens, self.hints.token(goal.detach(), phase.detach())], dim=1)
+            hand = goal.new_zeros(len(goal), spec.HAND_DOF)
+            ahead = self.actions.normalised(torch.cat([goal.detach(), hand], dim=-1)[:, None], inputs["state"])
+            told = self.hints.token(goal.detach(), ahead[:, 0, spec.ARM], phase.detach())
+            tokens = torch.cat([tokens, told], dim=1)
         return tokens, (goal, phase)
 
     @torch.no_grad()
@@ -182,18 +191,29 @@ class Controller(nn.Module):
         assigned = [draw[nearest_noise(flat, draw.flatten(1))] for draw in draws]
         return torch.stack(assigned, dim=1).flatten(0, 1).to(wanted)
 
-    def _hint_losses(
-        self, hints: tuple[Tensor, Tensor] | None, batch: dict[str, Tensor], state: Tensor
-    ) -> tuple[Tensor, Tensor]:
+    def _astray(self, predicted: Tensor, batch: dict[str, Tensor], state: Tensor, padded: Tensor) -> Tensor:
+        """Mean squared distance, in units of REACH_UNIT_M, of the hand where predicted chunks put it."""
+        levels = self.config.noise_levels
+        found = self.actions.restored(predicted, state.repeat_interleave(levels, 0))[..., spec.ARM]
+        there = hand_points(batch["actions"][..., spec.ARM]).repeat_interleave(levels, 0)
+        distance = (hand_points(found) - there).square().sum(-1) / REACH_UNIT_M**2
+        return _mean_of_real(distance, padded, self.config.ignore_padding)
+
+    def _hint_losses(self, hints: tuple[Tensor, Tensor] | None, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
         if hints is None:
-            zero = state.new_zeros(())
+            zero = batch["actions"].new_zeros(())
             return zero, zero
         goal, phase = hints
-        wanted = self.actions.normalised(batch["goal"][:, None], state)[:, 0, spec.ARM]
+        wanted = batch["goal"][:, spec.ARM]
+        # Not squared: where the same sight was grasped in two ways, a goal between them is the worst of all.
+        away = functional.smooth_l1_loss(goal / self.hints.spread, wanted / self.hints.spread, beta=GOAL_BETA)
+        if self.config.reach_weight:
+            distance = (hand_points(goal) - hand_points(wanted)).square().sum(-1).add(1e-8).sqrt().mean()
+            away = away + self.config.reach_weight * distance / GOAL_UNIT_M
         phases = functional.cross_entropy(
             phase.float(), batch["phase"], ignore_index=UNKNOWN_PHASE, reduction="sum"
         ) / (batch["phase"] != UNKNOWN_PHASE).sum().clamp(min=1)
-        return (goal.float() - wanted).square().mean(), phases
+        return away, phases
 
 
 def nearest_noise(actions: Tensor, noise: Tensor) -> np.ndarray:

@@ -13,6 +13,8 @@ from policy.controller.geometry import GEOMETRY, mask_geometry
 
 Inputs = Mapping[str, Tensor]
 ORDER = ("head", "wrist", "target", "geometry", "state")  # of the tokens
+DIRECT = ("geometry", "state")  # tokens of exact numbers, which the goal is predicted from without a detour
+LEAST_SPREAD = 0.02
 
 
 class MaskEncoder(nn.Module):
@@ -85,24 +87,45 @@ class Hints(nn.Module):
     `token` tells the denoiser what was predicted, where the configuration wants that.
     """
 
-    def __init__(self, config: ControllerConfig, goal_dim: int, phases: int) -> None:
+    def __init__(self, config: ControllerConfig, layout: Mapping[str, slice], goal_dim: int, phases: int) -> None:
         super().__init__()
         width, heads = config.width, config.heads
+        self._drop = config.goal_drop
+        self._direct = [layout[name] for name in DIRECT if name in layout]
         self.query = nn.Parameter(torch.randn(1, 1, width) * 0.02)
         self.attention = nn.MultiheadAttention(width, heads, batch_first=True)
-        self.goal = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, width), nn.GELU(), nn.Linear(width, goal_dim))
+        known = width * (1 + len(self._direct))
+        self.goal = nn.Sequential(
+            nn.LayerNorm(known), nn.Linear(known, 2 * width), nn.GELU(), nn.Linear(2 * width, width), nn.GELU(),
+            nn.Linear(width, goal_dim),
+        )  # fmt: skip
         self.phase = nn.Linear(width, phases)
-        told = (nn.Linear(goal_dim + phases, width), nn.GELU(), nn.Linear(width, width), nn.LayerNorm(width))
+        told = (nn.Linear(2 * goal_dim + phases, width), nn.GELU(), nn.Linear(width, width), nn.LayerNorm(width))
         self.embed = nn.Sequential(*told) if config.goal_token else None
+        self.register_buffer("centre", torch.zeros(goal_dim))
+        self.register_buffer("spread", torch.ones(goal_dim))
+
+    def fit(self, goals: Tensor) -> None:
+        """Take the middle and the spread of goals (N, goal_dim), in action numbers, as the unit of what is predicted."""
+        self.centre.copy_(goals.mean(0))
+        self.spread.copy_(goals.std(0).clamp(min=LEAST_SPREAD))
 
     def forward(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
-        """Tokens (B, N, width) -> goal (B, goal_dim), logits of the phase (B, phases)."""
+        """Tokens (B, N, width) -> goal (B, goal_dim) float32 in action numbers, logits of the phase (B, phases)."""
         seen, _ = self.attention(self.query.expand(len(tokens), -1, -1), tokens, tokens, need_weights=False)
-        return self.goal(seen[:, 0]), self.phase(seen[:, 0])
+        phase = self.phase(seen[:, 0])
+        if self.training and self._drop:
+            seen = seen * (torch.rand(len(seen), 1, 1, device=seen.device) >= self._drop)
+        known = torch.cat([seen, *(tokens[:, part] for part in self._direct)], dim=-1)[:, 0]
+        return self.goal(known).float() * self.spread + self.centre, phase
 
-    def token(self, goal: Tensor, phase: Tensor) -> Tensor:
-        """Goal (B, goal_dim) and logits of the phase (B, phases) as a condition token (B, 1, width)."""
-        return self.embed(torch.cat([goal, phase.softmax(dim=-1)], dim=-1))[:, None]
+    def token(self, goal: Tensor, ahead: Tensor, phase: Tensor) -> Tensor:
+        """A condition token (B, 1, width) of a goal (B, goal_dim) in action numbers, the way to it and phase logits.
+
+        ahead: (B, goal_dim), the goal as an action is represented in a chunk: relative to where the arm is now.
+        """
+        told = torch.cat([(goal - self.centre) / self.spread, ahead, phase.softmax(dim=-1)], dim=-1)
+        return self.embed(told)[:, None]
 
 
 def slices(sizes: Mapping[str, int]) -> dict[str, slice]:

@@ -42,12 +42,16 @@ class Track:
         return self.actions[np.minimum(steps, len(self) - 1)], steps >= len(self)
 
     def goal(self, step: int) -> np.ndarray:
-        """The command (13,) with which the hand begins to close, seen from `step`; afterwards the last one.
+        """The command (13,) with which the hand begins to close in the grasp that `step` belongs to.
 
-        While the hand closes it is the present command: the arm is where it grasps.
+        While the hand closes and lifts that is the last time it began, before that the next time; the last command where
+        it never closes.
         """
-        ahead = np.flatnonzero(self.phases[step:] == CLOSE)
-        return self.actions[step + ahead[0]] if len(ahead) else self.actions[-1]
+        closing = self.phases == CLOSE
+        begins = np.flatnonzero(closing & ~np.append(False, closing[:-1]))
+        past, ahead = begins[begins <= step], begins[begins > step]
+        of_past = len(past) and (self.phases[step] >= CLOSE or not len(ahead))
+        return self.actions[past[-1] if of_past else ahead[0] if len(ahead) else -1]
 
     def starts(self, stride: int) -> np.ndarray:
         """Steps at which windows begin: every `stride`-th one, from an offset that differs between demonstrations."""

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from datagen.windows import WindowReader
+from datagen.sights import MASK, Sights
 from envs import spec
 from policy.controller.jitter import jittered
 from policy.controller.tower import Tower
@@ -34,7 +34,7 @@ class Extractor:
 
     def __init__(self, plan: Plan, towers: dict[str, Tower]) -> None:
         self.plan, self.towers = plan, towers
-        self.reader = WindowReader(plan.path, images=(spec.HEAD, spec.WRIST, "mask"))
+        self.sights = Sights(plan.path)
         self.batch = BATCH if plan.device == "cpu" else GPU_BATCH
 
     def shard(self, number: int, note: Show) -> dict[str, np.ndarray]:
@@ -51,22 +51,22 @@ class Extractor:
         pictures: dict[str, list[Tensor]] = {"head": [], "wrist": []}
         masks = []
         for step in steps:
-            images = self.reader[track.first + int(step)].images
-            head, wrist, mask = observed(config, images[spec.HEAD], images[spec.WRIST], images["mask"])
+            images = self.sights[track.first + int(step)]
+            head, wrist, mask = observed(config, images[spec.HEAD], images[spec.WRIST], images[MASK])
             masks.append(_packed(mask))
             for view in range(views):
                 for key, picture, salt in (("head", head, 1), ("wrist", wrist, 2)):
                     pictures[key].append(self._jittered(picture, track, int(step), view, salt))
         shape = (len(steps), views)
         found = {key: self._features(key, made, shape) for key, made in pictures.items()}
-        start = self.reader[track.first].images
-        small = observed(config, start[spec.HEAD], start[spec.WRIST], start["mask"])[2]
+        start = self.sights[track.first]
+        small = observed(config, start[spec.HEAD], start[spec.WRIST], start[MASK])[2]
         width = len(_packed(small))
         found["mask"] = np.stack(masks) if masks else np.zeros((0, width), np.uint8)
         if config.geometry:
             found["start_mask"] = _packed(small)[None]
         if config.target is not None:
-            zoom = zoomed(start[spec.HEAD], start["mask"], config.target)
+            zoom = zoomed(start[spec.HEAD], start[MASK], config.target)
             made = [self._jittered(zoom, track, 0, view, 3) for view in range(views)]
             found["target"] = self._features("target", made, (1, views))
         return found

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from datagen.sights import has_pictures
 from policy.controller.config import ControllerConfig
 from policy.training.demos import TRAIN, VALID, tracks
 from policy.training.errors import TrainingError
@@ -61,6 +62,9 @@ def prepare(options: Options, config: ControllerConfig, device: str, show: Show)
 
 
 def _online(options: Options, config: ControllerConfig, train: Sequence[Plan], valid: Sequence[Plan]) -> Prepared:
+    for plan in train:
+        if not has_pictures(plan.path):
+            raise TrainingError(f"{plan.path} holds no pictures, which --online reads; train without it")
     towers = make_towers(train[0])
 
     def windows(wanted: Sequence[Plan], jitter: bool) -> WindowSet:

@@ -26,7 +26,7 @@ class Recipe:
 RECIPES = {
     "paper": Recipe(1e-4, 2000, 48, 34_000),
     "nonprehensile": Recipe(1e-4, 2000, 48, 40_000),
-    "small": Recipe(4e-4, 500, 64, 12_000),
+    "small": Recipe(8e-4, 200, 64, 12_000),
 }
 
 

@@ -12,8 +12,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from envs import spec
 from policy.controller.actions import ActionSpace
 from policy.controller.config import ControllerConfig
+from policy.controller.encoder import Hints
 from policy.masks.noise import noisy_mask
 from policy.training.errors import TrainingError
 from policy.training.features import FeatureStore
@@ -56,6 +58,10 @@ class WindowSet:
 
     def __len__(self) -> int:
         return int(self._ends[-1])
+
+    def fit_goals(self, hints: Hints) -> None:
+        """Fit the units of the predicted goals to all windows."""
+        hints.fit(torch.from_numpy(self.goal[:, spec.ARM]))
 
     def fit(self, space: ActionSpace, quantile: float = 0.0) -> None:
         """Fit the limits of the action space to all windows, without what is padded.
