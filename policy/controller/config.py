@@ -52,7 +52,8 @@ class ControllerConfig:
     train_steps, inference_steps: of DDIM. predicts: NOISE or SAMPLE. arm: ABSOLUTE targets, or RELATIVE to the measured
     joints. noise_levels: noise draws for each encoded picture. goal_weight, phase_weight: of the losses that exist
     in training alone (arm posture at the grasp, phase). goal_drop: chance, while training, that the posture is
-    predicted without pictures, from mask geometry and state alone. goal_token: whether the denoiser is told what these predict.
+    predicted without pictures, from mask geometry and state alone. goal_token: whether the denoiser is told what
+    these predict.
     reach_weight: of the distance between where a predicted and the true action put the hand; of chunks only
     where the SAMPLE is predicted.
     state_noise: standard deviation added to the measured state.

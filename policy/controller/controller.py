@@ -100,7 +100,8 @@ class Controller(nn.Module):
     def observe(self, inputs: Inputs) -> tuple[Tensor, tuple[Tensor, Tensor] | None]:
         """Condition tokens (B, N, width), and the hints where there are any: goal (B, 7) and phase logits (B, 4).
 
-        The goal is in action numbers, absolute: it stays the same while the arm approaches. The denoiser learns to follow the goal that is predicted, but does not bend it: no gradient goes that way.
+        The goal is in action numbers, absolute: it stays the same while the arm approaches. The denoiser learns to
+        follow the goal that is predicted, but does not bend it: no gradient goes that way.
         """
         tokens = self.encoder(inputs)
         if self.hints is None:

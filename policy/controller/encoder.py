@@ -106,7 +106,7 @@ class Hints(nn.Module):
         self.register_buffer("spread", torch.ones(goal_dim))
 
     def fit(self, goals: Tensor) -> None:
-        """Take the middle and the spread of goals (N, goal_dim), in action numbers, as the unit of what is predicted."""
+        """Take middle and spread of goals (N, goal_dim), in action numbers, as the unit of what is predicted."""
         self.centre.copy_(goals.mean(0))
         self.spread.copy_(goals.std(0).clamp(min=LEAST_SPREAD))
 

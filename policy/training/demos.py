@@ -44,8 +44,8 @@ class Track:
     def goal(self, step: int) -> np.ndarray:
         """The command (13,) with which the hand begins to close in the grasp that `step` belongs to.
 
-        While the hand closes and lifts that is the last time it began, before that the next time; the last command where
-        it never closes.
+        While the hand closes and lifts that is the last time it began, before that the next time; the last command
+        where it never closes.
         """
         closing = self.phases == CLOSE
         begins = np.flatnonzero(closing & ~np.append(False, closing[:-1]))
