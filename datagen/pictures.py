@@ -14,6 +14,7 @@ from envs.sensing import Rig
 from envs.sim import STATE_KIND
 
 MASK, BOX = "mask", "box"
+LEAST_HEIGHT_M = -0.005
 _BYTE = 256
 
 
@@ -28,7 +29,7 @@ def draw(
         return {}
     shape = (size[1], size[0])
     seen: dict[str, Frames | np.ndarray] = {}
-    with _QuickRig(scene.model, size, cameras) as rig:
+    with _QuickRig(scene, size, cameras) as rig:
         for camera in cameras:
             colour = (rig.render(data, camera) for data in _moments(scene, states))
             seen[camera] = Frames.pack(colour, (*shape, 3), jpeg_quality)
@@ -44,10 +45,17 @@ def draw(
 class _QuickRig(Rig):
     """A Rig whose masks ask of each pixel only whether it shows the body, and not what else it might show."""
 
+    def __init__(self, scene: Scene, size: tuple[int, int], cameras: tuple[str, ...]) -> None:
+        super().__init__(scene.model, size, cameras)
+        self._lowest_m = scene.lowest_m
+
     def body_mask(
         self, data: mujoco.MjData, camera: str, body_id: int, size: tuple[int, int] | None = None
     ) -> np.ndarray:
-        rect = self._draw(data, camera, size, identify=True)
+        # Table and room hide nothing of a target that lies on the table or higher; without them it takes half as long.
+        on_table = self._lowest_m(data) > LEAST_HEIGHT_M
+        what = mujoco.mjtCatBit.mjCAT_DYNAMIC if on_table else mujoco.mjtCatBit.mjCAT_ALL
+        rect = self._draw(data, camera, size, identify=True, what=what)
         colour = np.empty((rect.height, rect.width, 3), np.uint8)
         mujoco.mjr_readPixels(colour, None, rect, self._context)
         shown = self._body_of_index() == body_id

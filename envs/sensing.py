@@ -110,7 +110,13 @@ class Rig:
             self.close()
 
     def _draw(
-        self, data: mujoco.MjData, camera: str, size: tuple[int, int] | None, *, identify: bool
+        self,
+        data: mujoco.MjData,
+        camera: str,
+        size: tuple[int, int] | None,
+        *,
+        identify: bool,
+        what: mujoco.mjtCatBit = mujoco.mjtCatBit.mjCAT_ALL,
     ) -> mujoco.MjrRect:
         """Draw into the offscreen buffer; the result waits there, bottom row first, in the returned rectangle."""
         view = self._views.get(camera)
@@ -122,8 +128,7 @@ class Rig:
         flags[mujoco.mjtRndFlag.mjRND_SEGMENT] = flags[mujoco.mjtRndFlag.mjRND_IDCOLOR] = identify
         shadows = not identify and bool(self.model.light_castshadow.any())
         flags[mujoco.mjtRndFlag.mjRND_SHADOW] = shadows
-        everything = mujoco.mjtCatBit.mjCAT_ALL
-        mujoco.mjv_updateScene(self.model, data, self._option, self._perturb, view, everything, self._scene)
+        mujoco.mjv_updateScene(self.model, data, self._option, self._perturb, view, what, self._scene)
         rect = mujoco.MjrRect(0, 0, width, height)
         mujoco.mjr_render(rect, self._scene, self._context)
         return rect
