@@ -1,11 +1,10 @@
 """Regressions planted on purpose: runners whose physics went wrong in a way that a gate must notice."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import envs.sim
-from benchmarks.evaluate import Plan, Runner, error_result
+from benchmarks.evaluate import Plan, Runner
 from benchmarks.worker import make_runner
 from envs.scene import Scene, build_scene
 

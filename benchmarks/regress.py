@@ -1,0 +1,245 @@
+"""Is it still as good as it was? `python -m benchmarks.regress --baseline benchmarks/baselines/expert.json`.
+
+On the machine's own kind (same MuJoCo, renderer and rounding) every episode must end as it did, to the last digit of
+its readings. Elsewhere a one-sided exact test says whether the rate fell, with a false alarm in 1,000 runs at most.
+"""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+import tyro
+from rich.console import Console
+
+from benchmarks import run
+from benchmarks.baseline import (
+    Baseline,
+    Episode,
+    baseline_of,
+    episode_of,
+    named,
+    read_baseline,
+    this_machine,
+    write_baseline,
+)
+from benchmarks.errors import UsageError
+from benchmarks.evaluate import RunnerFactory
+from benchmarks.journal import SUMMARY, read_results
+from benchmarks.options import Options as RunOptions
+from benchmarks.options import default_folder
+from benchmarks.paired import counted, mcnemar_worse
+from benchmarks.power import fisher_power, fisher_worse, least_drop, mcnemar_power
+from benchmarks.report import read_summary
+from benchmarks.statistics import percent
+from benchmarks.worker import make_runner
+from envs.interface import SUCCESSES
+
+FALSE_ALARM = 0.001
+POWER = 0.8
+LISTED = 40
+
+
+@dataclass(frozen=True)
+class Options:
+    """Plays the episodes of a baseline and compares. Exit code 0: as before; 1: regression or errors; 2: bad usage."""
+
+    baseline: Path | None = None
+    """The file to compare with; its episodes are played."""
+    policy: str | None = None
+    """Another policy in place of the baseline's own, such as a controller's file that is to replace it."""
+    workers: int | Literal["auto"] = "auto"
+    """Worker processes; auto is one per usable core. The verdict does not depend on it."""
+    out: Path | None = None
+    """Folder for the rows and the report; without it, runs/<suite>-<policy>-<number>."""
+    exact: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Compare episode by episode to the last digit, also where MuJoCo, renderer, rounding or policy are others."""
+    no_exact: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Test the rate alone, also where all of these agree."""
+    run: Path | None = None
+    """Folder of a finished run to judge, or to write, in place of playing."""
+    write: Path | None = None
+    """Write a new baseline from the run instead of comparing."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """One episode that is not as it was, in words."""
+
+    index: int
+    words: str
+
+
+def main(arguments: Sequence[str] | None = None, factory: RunnerFactory = make_runner) -> int:
+    """The command. Returns the exit code."""
+    options = tyro.cli(Options, args=arguments, prog="python -m benchmarks.regress", description=__doc__)
+    try:
+        return execute(options, factory)
+    except UsageError as fault:
+        print(f"benchmarks.regress: {fault}", file=sys.stderr)
+        return 2
+
+
+def execute(options: Options, factory: RunnerFactory) -> int:
+    """Play or read a run, and judge it by the baseline or write it as one."""
+    if options.baseline is None and (options.run is None or options.write is None):
+        raise UsageError("--baseline FILE says what to compare with; --run DIR --write FILE makes such a file")
+    if options.exact and options.no_exact:
+        raise UsageError("--exact and --no-exact exclude each other")
+    baseline = None if options.baseline is None else read_baseline(options.baseline)
+    console = Console(highlight=False)
+    folder = options.run
+    if folder is None:
+        folder, code = _played(baseline, options, factory)
+        if not (folder / SUMMARY).exists():  # stopped, or the workers could not start: the run has said why
+            return code
+    if options.write is not None:
+        written = baseline_of(read_summary(folder), read_results(folder))
+        write_baseline(options.write, written)
+        console.print(f"{len(written.indices)} episodes of {folder} are the baseline {options.write}", markup=False)
+        return 0
+    return _judge(baseline, folder, options, console)
+
+
+def _played(baseline: Baseline, options: Options, factory: RunnerFactory) -> tuple[Path, int]:
+    words = baseline.words(options.policy)
+    folder = options.out or default_folder(RunOptions(suite=baseline.suite, policy=options.policy or baseline.policy))
+    code = run.main([*words, "--workers", str(options.workers), "--out", str(folder)], factory)
+    if code == 2:
+        raise UsageError(f"the episodes of {options.baseline} cannot be played (see above)")
+    return folder, code
+
+
+def _judge(baseline: Baseline, folder: Path, options: Options, console: Console) -> int:
+    summary = read_summary(folder)
+    for what in ("suite", "version", "hand", "attempts"):
+        if (there := getattr(baseline, what)) != (here := getattr(summary, what)):
+            raise UsageError(f"{what} is {there!r} in the baseline and {here!r} in {folder}; write a new baseline")
+    now = {row.index: row for row in read_results(folder)}
+    if set(now) != set(baseline.indices):
+        raise UsageError(f"{folder} holds other episodes than the baseline, which has {len(baseline.indices)}")
+    episodes = {index: episode_of(row) for index, row in now.items()}
+    lost = [index for index, episode in episodes.items() if episode.outcome == "error"]
+    reasons = [] if options.exact else unlike(baseline, summary.policy, summary.flags)
+    if options.no_exact:
+        reasons.append("--no-exact")
+    if reasons:
+        console.print(f"tested by the rate, not episode by episode: {'; '.join(reasons)}", markup=False)
+        failed = _tested(baseline, {i: e for i, e in episodes.items() if i not in lost}, console)
+    else:
+        failed = _exact(baseline, episodes, console)
+    if lost:
+        console.print(f"{len(lost)} episodes lost by errors of ours (such as {lost[0]})", style="red", markup=False)
+    failed = failed or bool(lost)
+    console.print("REGRESSION" if failed else "no regression", style="bold red" if failed else "bold green")
+    return int(failed)
+
+
+def unlike(baseline: Baseline, policy: str, agent: Sequence[str]) -> list[str]:
+    """Why episodes need not be the same to the last digit, in words; empty where they must."""
+    who = named(["--suite", baseline.suite, "--policy", policy, *agent])
+    reasons = baseline.machine.differences(this_machine(who))
+    if who.checkpoint != baseline.checkpoint:
+        reasons.append(f"the controller was {baseline.checkpoint or 'none'} and is {who.checkpoint or 'none'}")
+    elif not who.checkpoint and policy != baseline.policy:
+        reasons.append(f"the policy was {baseline.policy} and is {policy}")
+    if tuple(agent) != baseline.agent:
+        reasons.append("planner, masks or latency differ")
+    return reasons
+
+
+def changes(before: Sequence[Episode], now: dict[int, Episode]) -> list[Change]:
+    """Every episode that is not as it was to the last digit, with the fields that changed."""
+    found = []
+    for old in before:
+        there, here = asdict(old), asdict(now[old.index])
+        fields = [f"{name} {there[name]} → {here[name]}" for name in there if there[name] != here[name]]
+        if fields:
+            found.append(Change(old.index, ", ".join(fields)))
+    return found
+
+
+def _exact(baseline: Baseline, now: dict[int, Episode], console: Console) -> bool:
+    found = changes(baseline.episodes, now)
+    outcomes = sum(now[old.index].outcome != old.outcome for old in baseline.episodes)
+    scenes = sum(now[old.index].spec_hash != old.spec_hash for old in baseline.episodes)
+    for change in found[:LISTED]:
+        console.print(f"  {change.index:>6}  {change.words}", markup=False)
+    if len(found) > LISTED:
+        console.print(f"  and {len(found) - LISTED} more", markup=False)
+    console.print(
+        f"{len(found)} of {len(now)} episodes are not as they were: {outcomes} outcomes, {scenes} scenes, "
+        f"{len(found)} with any reading. A change that is meant needs a new baseline (--write).",
+        markup=False,
+    )
+    return bool(found)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A one-sided exact test of whether the success rate fell.
+
+    was, now: successes in `n` episodes; drop: the least one, as a share, that the test notices with 80 % power.
+    """
+
+    test: str
+    n: int
+    was: int
+    now: int
+    p_value: float
+    drop: float | None
+
+    @property
+    def regression(self) -> bool:
+        """Whether the rate fell beyond what happens in 1 of 1,000 runs without a regression."""
+        return self.p_value <= FALSE_ALARM
+
+
+def tested(before: Sequence[Episode], now: dict[int, Episode]) -> Verdict:
+    """The test of a fallen rate over the episodes that are in both; at least one.
+
+    McNemar's where the scenes are the same to the last digit, else Fisher's of two independent rates. Which one is
+    decided by the scenes and never by the outcomes, so that the rate of false alarms stays what it is said to be.
+    """
+    both = [(old, now[old.index]) for old in before if old.index in now]
+    pairs = counted((old.outcome in SUCCESSES, new.outcome in SUCCESSES) for old, new in both)
+    n, was, is_now = pairs.n, pairs.both + pairs.only_a, pairs.both + pairs.only_b
+    if all(old.spec_hash == new.spec_hash for old, new in both):
+        gained = pairs.only_b / n
+
+        def power(drop: float) -> float:
+            # The episodes that were gained are made up for by as many lost ones; the drop comes on top.
+            return mcnemar_power(n, drop, min(1.0, drop + 2 * gained), FALSE_ALARM, sides=1)
+
+        name, p_value = "exact McNemar test", mcnemar_worse(pairs.only_a, pairs.only_b)
+    else:
+
+        def power(drop: float) -> float:
+            return fisher_power(drop, n, was, n, FALSE_ALARM)
+
+        name, p_value = "Fisher's exact test", fisher_worse(is_now, n, was, n)
+    return Verdict(name, n, was, is_now, p_value, least_drop(power, POWER, was / n))
+
+
+def _tested(baseline: Baseline, now: dict[int, Episode], console: Console) -> bool:
+    if not now:
+        console.print("no episode was scored, so there is nothing to test", markup=False)
+        return True
+    verdict = tested(baseline.episodes, now)
+    was, is_now = percent(verdict.was / verdict.n), percent(verdict.now / verdict.n)
+    console.print(
+        f"success was {was} % and is {is_now} % of {verdict.n} episodes; {verdict.test}, one-sided: "
+        f"p = {verdict.p_value:.2g}, a regression up to {FALSE_ALARM:g} (1 false alarm in {1 / FALSE_ALARM:,.0f} runs)",
+        markup=False,
+    )
+    if verdict.drop is None:
+        console.print(f"So few episodes would notice no drop at all with {POWER:.0%} power.", markup=False)
+    else:
+        points = f"{100 * verdict.drop:.0f} points"
+        console.print(f"It would notice a drop of {points} with {POWER:.0%} power.", markup=False)
+    return verdict.regression
+
+
+if __name__ == "__main__":
+    sys.exit(main())
