@@ -54,8 +54,8 @@ class Episode:
 class Machine:
     """What must agree for two plays of an episode to agree to the last digit.
 
-    renderer: that of OpenGL where the policy has cameras, else ""; torch: its version for a trained controller, else "";
-    rounding: see `rounding`.
+    renderer: that of OpenGL where the policy has cameras, else ""; torch: its version for a trained controller, else
+    ""; rounding: see `rounding`.
     """
 
     mujoco: str

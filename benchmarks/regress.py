@@ -234,10 +234,10 @@ def _tested(baseline: Baseline, now: dict[int, Episode], console: Console) -> bo
         markup=False,
     )
     if verdict.drop is None:
-        console.print(f"So few episodes would notice no drop at all with {POWER:.0%} power.", markup=False)
+        console.print(f"So few episodes would notice no drop at all with {100 * POWER:.0f} % power.", markup=False)
     else:
         points = f"{100 * verdict.drop:.0f} points"
-        console.print(f"It would notice a drop of {points} with {POWER:.0%} power.", markup=False)
+        console.print(f"It would notice a drop of {points} with {100 * POWER:.0f} % power.", markup=False)
     return verdict.regression
 
 

@@ -1,0 +1,215 @@
+"""The gate: unchanged code passes, planted regressions are caught, and a test elsewhere keeps its false alarms."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fake_episodes import faulty, steady
+from planted import slippery, weak
+
+from benchmarks import regress
+from benchmarks.baseline import Episode, read_baseline, rounding, write_baseline
+from benchmarks.regress import FALSE_ALARM, main, tested
+from benchmarks.run import main as run
+from benchmarks.worker import make_runner
+
+EXPERT = Path(__file__).parent.parent / "benchmarks" / "baselines" / "expert.json"
+FEW = (0, 1)
+
+
+@pytest.fixture(autouse=True)
+def in_a_folder_of_its_own(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def made():
+    """The baseline of a run of twelve quick episodes."""
+    words = ["--suite", "unseen_objects", "--policy", "hold-still", "--episodes", "12", "--first", "5"]
+    assert run([*words, "--workers", "1", "--out", "before"], steady) == 0
+    assert main(["--run", "before", "--write", "baseline.json"]) == 0
+    return read_baseline(Path("baseline.json"))
+
+
+def judged(*words: str, factory=steady) -> int:
+    return main(["--baseline", "baseline.json", "--workers", "1", *words], factory)
+
+
+def altered(made, **fields):
+    """The baseline with other values in some fields of its first episode."""
+    episodes = (replace(made.episodes[0], **fields), *made.episodes[1:])
+    write_baseline(Path("baseline.json"), replace(made, episodes=episodes))
+
+
+def elsewhere(made, **changes):
+    """The baseline as another MuJoCo version would have made it."""
+    write_baseline(Path("baseline.json"), replace(made, machine=replace(made.machine, mujoco="3.9.0"), **changes))
+
+
+def test_a_baseline_holds_what_is_needed_and_reads_back(made):
+    assert (made.suite, made.version, made.policy, made.hand, made.attempts) == (
+        "unseen_objects", 1, "hold-still", "g0r", 1,
+    )  # fmt: skip
+    assert made.indices == tuple(range(5, 17))
+    assert made.machine.rounding == rounding()
+    rows = [json.loads(line) for line in Path("before", "episodes.jsonl").read_text().splitlines()]
+    assert [(e.outcome, e.spec_hash, e.steps) for e in made.episodes] == [
+        (row["outcome"], row["spec_hash"], row["steps"]) for row in rows
+    ]
+    write_baseline(Path("again.json"), made)
+    assert Path("again.json").read_bytes() == Path("baseline.json").read_bytes()
+
+
+def test_unchanged_episodes_pass(made, capsys):
+    assert judged("--out", "now") == 0
+    assert "no regression" in capsys.readouterr().out
+    assert Path("now", "report.html").exists()
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"outcome": "collision"}, "outcome collision →"),
+        ({"spec_hash": "0" * 16}, "spec_hash 0000000000000000 →"),
+        ({"slip_m": 0.5}, "slip_m 0.5 →"),
+    ],
+)
+def test_every_difference_on_the_same_machine_is_a_regression(made, capsys, fields, words):
+    altered(made, **fields)
+    assert judged("--run", "before") == 1
+    printed = " ".join(capsys.readouterr().out.split())
+    assert f"5 {words}" in printed
+    assert "1 of 12 episodes are not as they were" in printed
+
+
+def test_another_mujoco_is_tested_by_the_rate_and_the_power_is_said(made, capsys):
+    elsewhere(made)
+    assert judged("--run", "before") == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "MuJoCo was 3.9.0 and is " in printed
+    assert "exact McNemar test, one-sided: p = 1" in printed
+    assert "1 false alarm in 1,000 runs" in printed
+    assert "power" in printed
+
+
+def test_one_changed_outcome_is_no_regression_by_the_test_but_is_one_by_the_word(made):
+    altered(made, outcome="success")
+    assert judged("--run", "before", "--no-exact") == 0
+    assert (
+        judged("--run", "before", "--exact") == judged("--run", "before") == int(made.episodes[0].outcome != "success")
+    )
+
+
+def test_a_great_fall_is_a_regression_by_the_test(made):
+    best = tuple(replace(e, outcome="success") for e in made.episodes)
+    elsewhere(made, episodes=best)
+    worst = [json.loads(line) for line in Path("before", "episodes.jsonl").read_text().splitlines()]
+    lines = [json.dumps(row | {"outcome": "missed", "success": False}) for row in worst]
+    Path("before", "episodes.jsonl").write_text("\n".join(lines) + "\n")
+    assert judged("--run", "before") == 1
+
+
+def episodes(outcomes, hashes="same"):
+    return [Episode(i, f"{hashes}{i}", w, (w,), 1, None, 0.0, 0.0, None) for i, w in enumerate(outcomes)]
+
+
+def test_the_tests_keep_their_false_alarms_and_notice_the_drop_that_they_name():
+    rng, n, before_rate = np.random.default_rng(0), 100, 0.8
+    for hashes, name in (("same", "exact McNemar test"), ("other", "Fisher's exact test")):
+        alarms, noticed, drop = 0, 0, None
+        for _ in range(400):
+            before = episodes(np.where(rng.random(n) < before_rate, "success", "missed"))
+            same = np.where(rng.random(n) < before_rate, "success", "missed")
+            verdict = tested(before, dict(enumerate(episodes(same, hashes))))
+            alarms += verdict.regression
+            # What was won stays won but for the drop: the case for which the power is declared.
+            drop = tested(before, dict(enumerate(episodes([e.outcome for e in before], hashes)))).drop
+            kept = verdict.was / n
+            lost = rng.random(n) < drop / kept
+            fallen = [("missed" if gone else e.outcome) for e, gone in zip(before, lost, strict=True)]
+            noticed += tested(before, dict(enumerate(episodes(fallen, hashes)))).regression
+        assert verdict.test == name
+        assert alarms <= 3  # of 400, where 0.4 are expected at most
+        assert noticed / 400 > 0.74
+    assert FALSE_ALARM == 0.001
+
+
+def test_errors_fail_the_gate_in_either_way_but_are_no_failures(made, capsys):
+    words = ["--suite", "unseen_objects", "--policy", "hold-still", "--episodes", "4"]
+    assert run([*words, "--workers", "1", "--out", "sound"], steady) == 0
+    assert main(["--run", "sound", "--write", "baseline.json"]) == 0
+    capsys.readouterr()
+    assert judged("--no-exact", "--out", "lost", factory=faulty) == 1
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "of 3 episodes" in printed
+    assert "1 episodes lost by errors of ours (such as 3)" in printed
+
+
+def test_a_run_with_errors_or_gaps_makes_no_baseline(made, capsys):
+    words = ["--suite", "unseen_objects", "--policy", "hold-still", "--episodes", "4"]
+    assert run([*words, "--workers", "1", "--out", "lost"], faulty) == 1
+    assert main(["--run", "lost", "--write", "x.json"]) == 2
+    assert "lost by errors" in capsys.readouterr().err
+    lines = Path("before", "episodes.jsonl").read_text().splitlines()
+    Path("before", "episodes.jsonl").write_text("\n".join([*lines[:3], *lines[4:]]) + "\n")
+    assert main(["--run", "before", "--write", "x.json"]) == 2
+    assert "gaps" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ((), "--baseline FILE says what to compare with"),
+        (("--baseline", "none.json"), "none.json does not exist"),
+        (("--baseline", "broken.json"), "broken.json is no baseline"),
+        (("--baseline", "baseline.json", "--exact", "--no-exact"), "exclude each other"),
+        (("--baseline", "baseline.json", "--policy", "oracle"), "cannot be played"),
+        (("--baseline", "baseline.json", "--run", "other"), "holds other episodes"),
+        (("--baseline", "baseline.json", "--run", "empty"), "holds no finished run"),
+    ],
+)
+def test_bad_usage_ends_with_2_and_says_what_to_do(made, capsys, words, message):
+    Path("broken.json").write_text('{"format": 1, "suite": 3}')
+    if "other" in words:
+        asked = ["--suite", "unseen_objects", "--policy", "hold-still", "--episodes", "2"]
+        assert run([*asked, "--workers", "1", "--out", "other"], steady) == 0
+    assert main(list(words), steady) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_another_format_is_refused(made, capsys):
+    Path("baseline.json").write_text(Path("baseline.json").read_text().replace('"format": 1', '"format": 2'))
+    assert judged("--run", "before") == 2
+    assert "format 2; this version reads 1" in capsys.readouterr().err
+
+
+def test_rounding_is_the_same_each_time_and_follows_arithmetic(monkeypatch):
+    assert rounding() == rounding.__wrapped__()
+    exact_sine = np.sin
+    monkeypatch.setattr(np, "sin", lambda x: np.nextafter(exact_sine(x), 2.0))
+    assert rounding() != rounding.__wrapped__()
+
+
+def test_the_shipped_baseline_is_of_these_scenes():
+    from envs.episode import make_episode
+
+    shipped = read_baseline(EXPERT)
+    assert (shipped.policy, shipped.indices) == ("expert", tuple(range(12)))
+    for episode in shipped.episodes[:3]:
+        assert make_episode(shipped.suite, episode.index, shipped.version).hash == episode.spec_hash
+
+
+@pytest.mark.parametrize(("factory", "code"), [(make_runner, 0), (slippery, 1), (weak, 1)])
+def test_a_planted_regression_is_caught_and_nothing_else(capsys, factory, code):
+    """With real physics, on the machine that plays: half the friction, and a hand that is 20 % weaker."""
+    shipped = read_baseline(EXPERT)
+    here = regress.this_machine(regress.named(shipped.words()))
+    few = replace(shipped, indices=FEW, episodes=tuple(shipped.episodes[index] for index in FEW))
+    if here != shipped.machine:
+        pytest.skip(f"the baseline is of another machine: {'; '.join(shipped.machine.differences(here))}")
+    write_baseline(Path("baseline.json"), few)
+    assert judged("--out", "now", factory=factory) == code
+    printed = capsys.readouterr().out
+    assert ("REGRESSION" in printed) == bool(code)
