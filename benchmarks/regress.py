@@ -29,7 +29,7 @@ from benchmarks.evaluate import RunnerFactory
 from benchmarks.journal import SUMMARY, read_results
 from benchmarks.options import Options as RunOptions
 from benchmarks.options import default_folder
-from benchmarks.paired import counted, mcnemar_worse
+from benchmarks.paired import Paired, counted, mcnemar_worse
 from benchmarks.power import fisher_power, fisher_worse, least_drop, mcnemar_power
 from benchmarks.report import read_summary
 from benchmarks.statistics import percent
@@ -38,6 +38,7 @@ from envs.interface import SUCCESSES
 
 FALSE_ALARM = 0.001
 POWER = 0.8
+MCNEMAR, FISHER = "exact McNemar test", "Fisher's exact test"
 LISTED = 40
 
 
@@ -178,22 +179,28 @@ def _exact(baseline: Baseline, now: dict[int, Episode], console: Console) -> boo
 
 @dataclass(frozen=True)
 class Verdict:
-    """A one-sided exact test of whether the success rate fell.
-
-    was, now: successes in `n` episodes; drop: the least one, as a share, that the test notices with 80 % power.
-    """
+    """A one-sided exact test of whether the success rate fell. In `pairs` A is before, B is now."""
 
     test: str
-    n: int
-    was: int
-    now: int
+    pairs: Paired
     p_value: float
-    drop: float | None
 
     @property
     def regression(self) -> bool:
         """Whether the rate fell beyond what happens in 1 of 1,000 runs without a regression."""
         return self.p_value <= FALSE_ALARM
+
+    def noticed_drop(self) -> float | None:
+        """The least drop, as a share in whole points, that this test notices with 80 % power; None if there is none."""
+        n, was, gained = self.pairs.n, self.pairs.both + self.pairs.only_a, self.pairs.only_b / self.pairs.n
+
+        def power(drop: float) -> float:
+            if self.test == FISHER:
+                return fisher_power(drop, n, was, n, FALSE_ALARM)
+            # The episodes that were gained are made up for by as many lost ones; the drop comes on top.
+            return mcnemar_power(n, drop, min(1.0, drop + 2 * gained), FALSE_ALARM, sides=1)
+
+        return least_drop(power, POWER, was / n)
 
 
 def tested(before: Sequence[Episode], now: dict[int, Episode]) -> Verdict:
@@ -204,22 +211,10 @@ def tested(before: Sequence[Episode], now: dict[int, Episode]) -> Verdict:
     """
     both = [(old, now[old.index]) for old in before if old.index in now]
     pairs = counted((old.outcome in SUCCESSES, new.outcome in SUCCESSES) for old, new in both)
-    n, was, is_now = pairs.n, pairs.both + pairs.only_a, pairs.both + pairs.only_b
     if all(old.spec_hash == new.spec_hash for old, new in both):
-        gained = pairs.only_b / n
-
-        def power(drop: float) -> float:
-            # The episodes that were gained are made up for by as many lost ones; the drop comes on top.
-            return mcnemar_power(n, drop, min(1.0, drop + 2 * gained), FALSE_ALARM, sides=1)
-
-        name, p_value = "exact McNemar test", mcnemar_worse(pairs.only_a, pairs.only_b)
-    else:
-
-        def power(drop: float) -> float:
-            return fisher_power(drop, n, was, n, FALSE_ALARM)
-
-        name, p_value = "Fisher's exact test", fisher_worse(is_now, n, was, n)
-    return Verdict(name, n, was, is_now, p_value, least_drop(power, POWER, was / n))
+        return Verdict(MCNEMAR, pairs, mcnemar_worse(pairs.only_a, pairs.only_b))
+    was, is_now = pairs.both + pairs.only_a, pairs.both + pairs.only_b
+    return Verdict(FISHER, pairs, fisher_worse(is_now, pairs.n, was, pairs.n))
 
 
 def _tested(baseline: Baseline, now: dict[int, Episode], console: Console) -> bool:
@@ -227,17 +222,15 @@ def _tested(baseline: Baseline, now: dict[int, Episode], console: Console) -> bo
         console.print("no episode was scored, so there is nothing to test", markup=False)
         return True
     verdict = tested(baseline.episodes, now)
-    was, is_now = percent(verdict.was / verdict.n), percent(verdict.now / verdict.n)
+    pairs, drop = verdict.pairs, verdict.noticed_drop()
+    was, is_now = (percent((pairs.both + alone) / pairs.n) for alone in (pairs.only_a, pairs.only_b))
     console.print(
-        f"success was {was} % and is {is_now} % of {verdict.n} episodes; {verdict.test}, one-sided: "
+        f"success was {was} % and is {is_now} % of {pairs.n} episodes; {verdict.test}, one-sided: "
         f"p = {verdict.p_value:.2g}, a regression up to {FALSE_ALARM:g} (1 false alarm in {1 / FALSE_ALARM:,.0f} runs)",
         markup=False,
     )
-    if verdict.drop is None:
-        console.print(f"So few episodes would notice no drop at all with {100 * POWER:.0f} % power.", markup=False)
-    else:
-        points = f"{100 * verdict.drop:.0f} points"
-        console.print(f"It would notice a drop of {points} with {100 * POWER:.0f} % power.", markup=False)
+    what = "no drop: the episodes are too few" if drop is None else f"a drop of {100 * drop:.0f} points"
+    console.print(f"With {100 * POWER:.0f} % power it would notice {what}.", markup=False)
     return verdict.regression
 
 

@@ -1,21 +1,17 @@
 """Two runs side by side: fair pairs only, words that follow the numbers, a page that needs no network."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from fake_episodes import fake_result
+from fake_runs import PLAN, finished, rows_of
 from test_benchmarks_report import Addresses
 
 from benchmarks.compare import compare, main
 from benchmarks.errors import UsageError
-from benchmarks.evaluate import Plan, error_result
-from benchmarks.journal import MEDIA, SUMMARY, Asked, Journal, thumbnail_name, video_name
+from benchmarks.journal import MEDIA, thumbnail_name, video_name
 from benchmarks.report import EMBEDDED_BYTES
-from benchmarks.summary import summarise
 
-PLAN = Plan(suite="unseen_objects", version=1, policy="mine", hand="g0r")
 A_WORDS = ["success"] * 20 + ["missed"] * 20
 B_WORDS = ["success"] * 18 + ["dropped", "disturbed"] + ["success"] * 14 + ["missed"] * 5 + ["timeout"]
 
@@ -23,29 +19,6 @@ B_WORDS = ["success"] * 18 + ["dropped", "disturbed"] + ["success"] * 14 + ["mis
 @pytest.fixture(autouse=True)
 def in_a_folder_of_its_own(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-
-
-def rows_of(words, plan=PLAN, first=0):
-    return [
-        error_result(plan, index, "gone") if word == "error" else fake_result(plan, index, word)
-        for index, word in enumerate(words, start=first)
-    ]
-
-
-def finished(name, rows, policy="mine", privileged=(), hand="g0r", attempts=1, mujoco="4.0.0") -> Path:
-    """A folder as a finished run leaves it."""
-    suite, version = rows[0].suite, rows[0].version
-    journal = Journal(Path(name), Asked(suite, version, policy, hand, attempts, None, mujoco), resume=False)
-    for row in rows:
-        journal.append(row, 1.0)
-    journal.finish()
-    journal.close()
-    summary = summarise(
-        rows, policy=policy, privileged=privileged, hand=hand, attempts=attempts, wall_seconds=1.0, workers=1,
-        versions={"mujoco": mujoco},
-    )  # fmt: skip
-    Path(name, SUMMARY).write_text(json.dumps(summary.as_dict()))
-    return Path(name)
 
 
 def refused(a: Path, b: Path, **settings: bool) -> str:
@@ -56,7 +29,7 @@ def refused(a: Path, b: Path, **settings: bool) -> str:
 
 def test_the_better_one_is_named_with_points_interval_and_pairs(capsys):
     finished("a", rows_of(A_WORDS))
-    finished("b", rows_of(B_WORDS), policy="yours")
+    finished("b", rows_of(B_WORDS), policy="random")
     assert main(["a", "b"]) == 0
     found = compare(Path("a"), Path("b"))
     low, high = (100 * bound for bound in found.interval)
@@ -137,10 +110,10 @@ def test_equal_privileges_are_a_fair_contest():
 
 
 def test_another_mujoco_or_hand_is_said():
-    a, b = finished("a", rows_of(A_WORDS)), finished("b", rows_of(A_WORDS), hand="rh56", mujoco="4.0.1")
+    a, b = finished("a", rows_of(A_WORDS)), finished("b", rows_of(A_WORDS), hand="rh56", mujoco="3.9.0")
     notes = compare(a, b).notes()
     assert "the hands differ: g0r in A, rh56 in B" in notes
-    assert "the MuJoCo versions differ: 4.0.0 in A, 4.0.1 in B" in notes
+    assert any(note.endswith("in A, 3.9.0 in B") for note in notes)
 
 
 def test_films_and_pictures_stand_side_by_side_within_the_page():
@@ -157,7 +130,8 @@ def test_films_and_pictures_stand_side_by_side_within_the_page():
 
 
 def test_films_too_large_to_embed_are_played_from_the_runs():
-    a, b = finished("a", rows_of(["missed"])), finished("b", rows_of(["success"]))
+    finished("a", rows_of(["missed"]))
+    b = finished("b", rows_of(["success"]))
     (b / MEDIA).mkdir()
     with (b / MEDIA / video_name(0)).open("wb") as film:
         film.truncate(EMBEDDED_BYTES + 1)
