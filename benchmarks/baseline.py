@@ -67,7 +67,11 @@ class Machine:
         """What differs between this machine and a later one, in words."""
         there, here = asdict(self), asdict(other)
         names = {"mujoco": "MuJoCo", "rounding": "the processor's rounding"}
-        return [f"{names.get(k, k)} was {there[k]} and is {here[k]}" for k in there if there[k] != here[k]]
+        return [
+            f"{names.get(k, k)} was {there[k] or 'none'} and is {here[k] or 'none'}"
+            for k in there
+            if there[k] != here[k]
+        ]
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ its readings. Elsewhere a one-sided exact test says whether the rate fell, with 
 
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -33,7 +33,10 @@ from benchmarks.paired import Paired, counted, mcnemar_worse
 from benchmarks.power import fisher_power, fisher_worse, least_drop, mcnemar_power
 from benchmarks.report import read_summary
 from benchmarks.statistics import percent
+from benchmarks.summary import Summary
 from benchmarks.worker import make_runner
+from datagen.versions import MUJOCO
+from envs.episode import distribution
 from envs.interface import SUCCESSES
 
 FALSE_ALARM = 0.001
@@ -62,14 +65,6 @@ class Options:
     """Folder of a finished run to judge, or to write, in place of playing."""
     write: Path | None = None
     """Write a new baseline from the run instead of comparing."""
-
-
-@dataclass(frozen=True)
-class Change:
-    """One episode that is not as it was, in words."""
-
-    index: int
-    words: str
 
 
 def main(arguments: Sequence[str] | None = None, factory: RunnerFactory = make_runner) -> int:
@@ -104,6 +99,11 @@ def execute(options: Options, factory: RunnerFactory) -> int:
 
 
 def _played(baseline: Baseline, options: Options, factory: RunnerFactory) -> tuple[Path, int]:
+    if (here := distribution(baseline.suite).version) != baseline.version:
+        raise UsageError(
+            f"{options.baseline} is of version {baseline.version} of {baseline.suite}, here is version {here}; "
+            f"play it anew and --write a new baseline"
+        )
     words = baseline.words(options.policy)
     folder = options.out or default_folder(RunOptions(suite=baseline.suite, policy=options.policy or baseline.policy))
     code = run.main([*words, "--workers", str(options.workers), "--out", str(folder)], factory)
@@ -122,7 +122,7 @@ def _judge(baseline: Baseline, folder: Path, options: Options, console: Console)
         raise UsageError(f"{folder} holds other episodes than the baseline, which has {len(baseline.indices)}")
     episodes = {index: episode_of(row) for index, row in now.items()}
     lost = [index for index, episode in episodes.items() if episode.outcome == "error"]
-    reasons = [] if options.exact else unlike(baseline, summary.policy, summary.flags)
+    reasons = [] if options.exact else unlike(baseline, summary)
     if options.no_exact:
         reasons.append("--no-exact")
     if reasons:
@@ -137,44 +137,48 @@ def _judge(baseline: Baseline, folder: Path, options: Options, console: Console)
     return int(failed)
 
 
-def unlike(baseline: Baseline, policy: str, agent: Sequence[str]) -> list[str]:
-    """Why episodes need not be the same to the last digit, in words; empty where they must."""
+def unlike(baseline: Baseline, summary: Summary) -> list[str]:
+    """Why episodes of a run need not be the same to the last digit, in words; empty where they must."""
+    policy, agent = summary.policy, tuple(summary.flags)
     who = named(["--suite", baseline.suite, "--policy", policy, *agent])
-    reasons = baseline.machine.differences(this_machine(who))
+    reasons = baseline.machine.differences(replace(this_machine(who), mujoco=summary.versions[MUJOCO]))
     if who.checkpoint != baseline.checkpoint:
         reasons.append(f"the controller was {baseline.checkpoint or 'none'} and is {who.checkpoint or 'none'}")
     elif not who.checkpoint and policy != baseline.policy:
         reasons.append(f"the policy was {baseline.policy} and is {policy}")
-    if tuple(agent) != baseline.agent:
+    if agent != baseline.agent:
         reasons.append("planner, masks or latency differ")
     return reasons
 
 
-def changes(before: Sequence[Episode], now: dict[int, Episode]) -> list[Change]:
-    """Every episode that is not as it was to the last digit, with the fields that changed."""
-    found = []
+def changes(before: Sequence[Episode], now: dict[int, Episode]) -> dict[int, str]:
+    """Every episode that is not as it was to the last digit: index -> the fields that changed, in words."""
+    found = {}
     for old in before:
         there, here = asdict(old), asdict(now[old.index])
         fields = [f"{name} {there[name]} → {here[name]}" for name in there if there[name] != here[name]]
         if fields:
-            found.append(Change(old.index, ", ".join(fields)))
+            found[old.index] = ", ".join(fields)
     return found
 
 
 def _exact(baseline: Baseline, now: dict[int, Episode], console: Console) -> bool:
     found = changes(baseline.episodes, now)
-    outcomes = sum(now[old.index].outcome != old.outcome for old in baseline.episodes)
-    scenes = sum(now[old.index].spec_hash != old.spec_hash for old in baseline.episodes)
-    for change in found[:LISTED]:
-        console.print(f"  {change.index:>6}  {change.words}", markup=False)
+    if not found:
+        console.print(f"all {len(now)} episodes are as they were, to the last digit", markup=False)
+        return False
+    for index in list(found)[:LISTED]:
+        console.print(f"  {index:>6}  {found[index]}", markup=False)
     if len(found) > LISTED:
         console.print(f"  and {len(found) - LISTED} more", markup=False)
+    outcomes = sum(now[old.index].outcome != old.outcome for old in baseline.episodes)
+    scenes = sum(now[old.index].spec_hash != old.spec_hash for old in baseline.episodes)
     console.print(
-        f"{len(found)} of {len(now)} episodes are not as they were: {outcomes} outcomes, {scenes} scenes, "
-        f"{len(found)} with any reading. A change that is meant needs a new baseline (--write).",
+        f"{len(found)} of {len(now)} episodes are not as they were, {outcomes} in their outcome, {scenes} in their "
+        f"scene. A change that is meant needs a new baseline (--write).",
         markup=False,
     )
-    return bool(found)
+    return True
 
 
 @dataclass(frozen=True)
@@ -203,7 +207,7 @@ class Verdict:
         return least_drop(power, POWER, was / n)
 
 
-def tested(before: Sequence[Episode], now: dict[int, Episode]) -> Verdict:
+def by_rate(before: Sequence[Episode], now: dict[int, Episode]) -> Verdict:
     """The test of a fallen rate over the episodes that are in both; at least one.
 
     McNemar's where the scenes are the same to the last digit, else Fisher's of two independent rates. Which one is
@@ -221,7 +225,7 @@ def _tested(baseline: Baseline, now: dict[int, Episode], console: Console) -> bo
     if not now:
         console.print("no episode was scored, so there is nothing to test", markup=False)
         return True
-    verdict = tested(baseline.episodes, now)
+    verdict = by_rate(baseline.episodes, now)
     pairs, drop = verdict.pairs, verdict.noticed_drop()
     was, is_now = (percent((pairs.both + alone) / pairs.n) for alone in (pairs.only_a, pairs.only_b))
     console.print(
