@@ -3,11 +3,26 @@
 import doctest
 import itertools
 
+import numpy as np
 import pytest
+from fake_episodes import fake_result
 from scipy import stats
 
 from benchmarks import statistics
-from benchmarks.statistics import duration, percent, rate, success_by_attempt, wilson_interval
+from benchmarks.evaluate import Plan, error_result
+from benchmarks.statistics import (
+    clopper_pearson,
+    duration,
+    percent,
+    rate,
+    rates_by_attempt,
+    stratified,
+    stratified_by,
+    success_by_attempt,
+    wilson_interval,
+)
+
+PLAN = Plan(suite="unseen_objects", version=1, policy="expert", hand="g0r")
 
 
 @pytest.mark.parametrize("n", [1, 2, 7, 50, 360, 100_000])
@@ -69,6 +84,96 @@ def test_only_a_perfect_share_prints_as_perfect():
 def test_success_by_attempt_counts_each_episode_from_its_first_success_on():
     outcomes = [("success",), ("missed", "disturbed"), ("missed", "slipped", "success"), ("missed",) * 3]
     assert success_by_attempt(outcomes, ("success", "disturbed"), 3) == [1, 2, 3]
+
+
+def test_a_rate_at_k_is_that_of_episodes_and_never_falls():
+    outcomes = [("success",), ("missed", "disturbed"), ("missed", "slipped", "success"), ("missed",) * 3]
+    assert rates_by_attempt(outcomes, ("success", "disturbed"), 3) == [rate(1, 4), rate(2, 4), rate(3, 4)]
+
+
+def test_the_interval_at_k_covers_although_attempts_depend_on_each_other():
+    """Each scene has its own difficulty, so a second attempt fails more often where the first did."""
+    rng, n, held = np.random.default_rng(0), 200, 0
+    truth = 1 - 4 / 5 * 5 / 6  # E[1 - (1 - p)^2] with p from beta(1, 4)
+    for _ in range(1000):
+        p = rng.beta(1, 4, n)
+        won = rng.random((2, n)) < p
+        outcomes = [("success",) if first else ("missed", "success" if second else "missed") for first, second in won.T]
+        at_two = rates_by_attempt(outcomes, ("success",), 2)[1]
+        held += at_two.low <= truth <= at_two.high
+    assert held / 1000 >= 0.935
+
+
+@pytest.mark.parametrize("n", [1, 5, 96, 360])
+def test_the_exact_interval_is_that_of_scipy(n):
+    for successes in {0, 1, n // 2, n}:
+        reference = stats.binomtest(successes, n).proportion_ci(0.95, method="exact")
+        assert clopper_pearson(successes, n) == pytest.approx((reference.low, reference.high), abs=1e-9)
+
+
+def test_the_exact_interval_takes_arrays_and_refuses_impossible_counts():
+    low, high = clopper_pearson(np.array([0, 3]), np.array([5, 3]))
+    assert (low[0], high[1]) == (0.0, 1.0)
+    with pytest.raises(ValueError, match="successes must lie between 0 and n"):
+        clopper_pearson(np.array([4]), np.array([3]))
+
+
+def test_one_part_alone_has_the_interval_of_wilson():
+    whole = stratified(["mug"] * 40, [True] * 31 + [False] * 9)
+    assert (whole.low, whole.high) == pytest.approx(wilson_interval(31, 40), abs=1e-12)
+    unanimous = stratified(["mug"] * 40, [True] * 40)
+    assert (unanimous.low, unanimous.high) == pytest.approx(wilson_interval(40, 40), abs=1e-12)
+
+
+def test_parts_weigh_alike_unless_weights_are_given_and_come_worst_first():
+    labels, successes = ["a"] * 90 + ["b"] * 10, [True] * 90 + [False] * 10
+    assert stratified(labels, successes).value == pytest.approx(0.5)
+    assert stratified(labels, successes, {"a": 90, "b": 10}).value == pytest.approx(0.9)
+    assert list(stratified(labels, successes).strata.items()) == [("b", rate(0, 10)), ("a", rate(90, 90))]
+    assert str(stratified(labels, successes)).startswith("50.0 % (over 2 parts, 95 % interval ")
+
+
+@pytest.mark.parametrize(
+    ("rates", "sizes"),
+    [
+        ((0.99,) * 30, (12,) * 30),
+        (tuple(np.linspace(0.5, 1.0, 30)), (12,) * 30),
+        ((0.9, 0.5, 0.8), (618, 309, 360)),
+        ((0.6, 0.5, 0.4), (103,) * 3),
+        ((0.8,) * 20, tuple(range(1, 21))),
+        ((0.995, 0.995, 0.97), (100,) * 3),
+    ],
+)
+def test_the_interval_over_parts_holds_the_truth(rates, sizes):
+    rng, held, labels = np.random.default_rng(0), 0, np.repeat(np.arange(len(sizes)), sizes).tolist()
+    for _ in range(1000):
+        found = stratified(labels, (rng.random(len(labels)) < np.repeat(rates, sizes)).tolist())
+        held += found.low <= np.mean(rates) <= found.high
+    assert held / 1000 >= 0.92
+
+
+def test_parts_of_equal_rates_tell_more_than_a_mixture():
+    """The parts are chosen, so only what happens within them is chance."""
+    labels, successes = ["easy"] * 100 + ["hard"] * 100, [True] * 98 + [False] * 2 + [True] * 10 + [False] * 90
+    parts, mixture = stratified(labels, successes), rate(108, 200)
+    assert parts.value == pytest.approx(mixture.value)
+    assert parts.high - parts.low < 0.6 * (mixture.high - mixture.low)
+
+
+def test_any_field_of_the_rows_makes_parts_and_errors_are_left_out():
+    rows = [fake_result(PLAN, index, "success" if index % 3 else "missed") for index in range(9)]
+    found = stratified_by([*rows, error_result(PLAN, 9, "gone")], "family")
+    assert found.strata == {"mug": rate(0, 3), "ball": rate(3, 3), "can": rate(3, 3)}
+    assert sum(part.n for part in stratified_by(rows, "objects").strata.values()) == 9
+    with pytest.raises(ValueError, match="no field 'colour'; choose from: suite, "):
+        stratified_by(rows, "colour")
+
+
+def test_parts_without_episodes_or_weights_are_refused():
+    with pytest.raises(ValueError, match="every part needs"):
+        stratified([], [])
+    with pytest.raises(ValueError, match="every part needs"):
+        stratified(["a", "b"], [True, False], {"a": 1.0})
 
 
 @pytest.mark.parametrize(
