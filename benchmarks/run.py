@@ -11,7 +11,7 @@ from rich.console import Console
 
 from benchmarks.console import print_summary, progress
 from benchmarks.errors import UsageError, WorkerError
-from benchmarks.evaluate import Plan, RunnerFactory, evaluate, usable_cores
+from benchmarks.evaluate import Plan, RunnerFactory, evaluate
 from benchmarks.journal import MEDIA, SUMMARY, Asked, Journal, write_atomically
 from benchmarks.options import Options, asked_indices, checked_suite, default_folder, resume_command
 from benchmarks.policies import Entrant, entrant
@@ -20,6 +20,7 @@ from benchmarks.suites import Suite
 from benchmarks.summary import success_rate, summarise
 from benchmarks.worker import make_runner
 from datagen import layout
+from datagen.pool import usable_cores
 from datagen.storage import DemoFile
 from datagen.versions import MUJOCO, versions
 from envs import spec

@@ -6,7 +6,8 @@ import signal
 import time
 from pathlib import Path
 
-from benchmarks.evaluate import ONE_THREAD, Plan, Runner
+from benchmarks.evaluate import Plan, Runner
+from datagen.pool import ONE_THREAD
 from envs.interface import DexClutterError, EpisodeResult
 
 FAMILIES = ("mug", "can", "ball")

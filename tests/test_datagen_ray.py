@@ -35,7 +35,7 @@ def test_a_cluster_that_loses_a_node_makes_the_same_dataset(tmp_path, monkeypatc
         maker, file = Generator(request), DemoFile(path)
         for index in indices:
             product = maker.make(index)
-            engines._keep(file, product)
+            engines.keep(path, product)
             yield product.result
 
     monkeypatch.setattr("datagen.generate.run_local", here)
