@@ -1,4 +1,4 @@
-"""Where demonstrations are made: processes of this machine, or a Ray cluster. What an episode holds does not depend on it.
+"""Where demonstrations are made: on processes of this machine or on a Ray cluster, which makes no difference to them.
 
 An engine takes indices and yields one result for each; an episode is in its part file, and on the disk, before its
 result is yielded. On a cluster finished episodes come back here and are written here.

@@ -1,6 +1,6 @@
 """Plays jobs on processes of this machine or on a Ray cluster, whatever becomes of a worker.
 
-A job is an index. Each worker is a fresh interpreter that builds its own player and is sent one index at a time, so that
+A job is an index. Each worker is a fresh interpreter that builds its own player and is sent one index at a time, so
 nothing in a job depends on which worker plays it or on what was played before. Results come in the order in which the
 jobs finish; closing the iterator ends the workers.
 """

@@ -38,7 +38,7 @@ def environment() -> dict[str, str]:
 def played_here(request, path, indices, workers):
     """The local engine without its processes."""
     del workers
-    maker, file = Generator(request), DemoFile(path)
+    maker = Generator(request)
     for index in indices:
         product = maker.make(index)
         engines.keep(path, product)
