@@ -293,7 +293,7 @@ def _cluster(address: str | None) -> ModuleType:
     if not ray.is_initialized():
         try:
             ray.init(address=address, log_to_driver=False, include_dashboard=False)
-        except (ConnectionError, RuntimeError, ValueError) as fault:
+        except Exception as fault:  # a plain one, too, when it has not started in time
             raise WorkerError(f"Ray cannot be reached at {address or 'this machine'} ({fault})") from fault
     return ray
 

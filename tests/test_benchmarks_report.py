@@ -13,7 +13,7 @@ from benchmarks.errors import UsageError
 from benchmarks.evaluate import Plan, error_result
 from benchmarks.journal import MEDIA, Timing, thumbnail_name, video_name
 from benchmarks.pages import COLOURS
-from benchmarks.report import EMBEDDED_BYTES, main, outcome_bars, render, rerun_command, time_budget
+from benchmarks.report import EMBEDDED_BYTES, main, outcome_bars, render, rerun_command
 from benchmarks.summary import by_family, summarise
 from envs.interface import OUTCOMES
 
@@ -146,8 +146,7 @@ def test_every_failure_names_the_command_that_plays_it_again(tmp_path):
         if not row.success:
             assert rerun_command(summary, row.index) in page
     assert rerun_command(summary, 7) == (
-        "python -m benchmarks.run --suite unseen_objects --policy expert --hand g0r --attempts 1 "
-        "--episode 7 --video 1"
+        "python -m benchmarks.run --suite unseen_objects --policy expert --hand g0r --attempts 1 --episode 7 --video 1"
     )
 
 
