@@ -113,15 +113,15 @@ def asked_suites(words: str) -> tuple[str, ...]:
     return tuple(names)
 
 
-def find_suite(name: str) -> Suite:
-    """The suite called `name`, published or of a user's objects. Raises UsageError for another."""
-    if not name.startswith(USER_SUITE):
-        return get_suite(name)
+def checked_suite(options: Options) -> Suite:
+    """The one suite that is asked for, published or of a user's objects. Raises UsageError for another."""
+    if not options.suite.startswith(USER_SUITE):
+        return get_suite(options.suite)
     try:
-        own = distribution(name)
+        own = distribution(options.suite)
     except EpisodeError as fault:
         raise UsageError(str(fault)) from fault
-    return Suite(name, own.version, own.size, f"{', '.join(own.targets)} in clutter of seen objects")
+    return Suite(options.suite, own.version, own.size, f"{', '.join(own.targets)} in clutter of seen objects")
 
 
 @dataclass(frozen=True)

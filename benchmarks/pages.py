@@ -1,11 +1,13 @@
 """What the pages for people have in common: their templates, and the colours of the outcomes."""
 
+from pathlib import Path
 from typing import Any
 
 import jinja2
 
 from benchmarks.statistics import duration, percent
 
+TEMPLATES = Path(__file__).parent / "templates"
 COLOURS = {
     "success": "#2f9e5b",
     "disturbed": "#9ccc65",
@@ -23,7 +25,7 @@ COLOURS = {
 def drawn(template: str, **values: Any) -> str:
     """A page as text. Words of the values never become markup; a value that the template misses is an error."""
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("benchmarks"),
+        loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,

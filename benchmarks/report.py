@@ -12,7 +12,7 @@ from pathlib import Path
 
 import tyro
 
-from benchmarks.axes import axes, heat_map, read_looks
+from benchmarks.axes import axes, heat_map, look_levels
 from benchmarks.console import named_words, summary_lines
 from benchmarks.errors import UsageError
 from benchmarks.journal import (
@@ -118,7 +118,7 @@ def render(summary: Summary, results: Sequence[EpisodeResult], folder: Path, tim
     embedded = sum((folder / MEDIA / video_name(r.index)).stat().st_size for r in videos) <= EMBEDDED_BYTES
     failures = [r for r in rows if not r.success and r.outcome != "error"]
     wall_s = {timing.index: timing.wall_s for timing in timings}
-    looks = read_looks(folder, rows)
+    levels = look_levels(rows)
     return drawn(
         "report.html.j2",
         summary=summary,
@@ -126,7 +126,7 @@ def render(summary: Summary, results: Sequence[EpisodeResult], folder: Path, tim
         lines=summary_lines(summary),
         bars=outcome_bars(summary),
         published=beside_published(summary),
-        axes=axes(rows, looks),
+        axes=axes(rows, levels),
         heat_map=heat_map(rows),
         failures=[_failure(summary, r, folder) for r in failures[:MAX_FAILURES]],
         failures_in_all=len(failures),
@@ -136,7 +136,8 @@ def render(summary: Summary, results: Sequence[EpisodeResult], folder: Path, tim
         videos=[_video(summary, r, folder, embedded) for r in videos],
         videos_embedded=embedded,
         rows=rows,
-        looks=looks,
+        levels=levels,
+        level_names=list(dict.fromkeys(name for level in levels.values() for name in level)),
         wall_s=wall_s,
         budget=time_budget(summary, rows, wall_s),
         machine=[*summary.versions.items(), ("processor cores", str(os.cpu_count()))],
@@ -196,9 +197,10 @@ def time_budget(summary: Summary, rows: Sequence[EpisodeResult], wall_s: Mapping
             f"{simulated / len(spent):.1f} s simulated in an episode, at {simulated / total:.2f} times real time",
         ),
     ]
-    for word in dict.fromkeys(row.outcome for row in known.values()):
-        own = [wall_s[index] for index, row in known.items() if row.outcome == word]
-        lines.append((f"spent on {word}", f"{100 * sum(own) / total:.0f} % on {len(own)} episodes"))
+    shares = Counter[str]()
+    for index, row in known.items():
+        shares[row.outcome] += 100 * wall_s[index] / total
+    lines.append(("by outcome", " · ".join(f"{word} {share:.0f} %" for word, share in shares.most_common())))
     return lines
 
 

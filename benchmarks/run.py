@@ -21,8 +21,8 @@ from benchmarks.options import (
     Wanted,
     asked_suites,
     checked,
+    checked_suite,
     default_folder,
-    find_suite,
     resume_command,
     suite_folder,
     wanted,
@@ -56,9 +56,9 @@ def main(arguments: Sequence[str] | None = None, factory: RunnerFactory = make_r
 
 def execute(options: Options, factory: RunnerFactory) -> int:
     """Play what is missing of the runs that `options` describe, and write their summaries and reports."""
-    suites = [find_suite(name) for name in asked_suites(options.suite)]
-    policy = entrant(options.policy, options.agent)
-    runs = [_Run(options, suite, policy, wanted(options, suite)) for suite in suites]
+    asked = [replace(options, suite=name) for name in asked_suites(options.suite)]
+    suites, policy = [checked_suite(each) for each in asked], entrant(options.policy, options.agent)
+    runs = [_run(each, suite, policy) for each, suite in zip(asked, suites, strict=True)]
     if len(runs) > 1 and options.record is not None:
         raise UsageError("--record keeps the demonstrations of one suite; name one with --suite")
     console, folder = Console(), options.out or default_folder(options)
@@ -84,6 +84,12 @@ class _Run:
     suite: Suite
     policy: Entrant
     wanted: Wanted
+    ending: Ending
+
+
+def _run(options: Options, suite: Suite, policy: Entrant) -> _Run:
+    episodes = wanted(options, suite)
+    return _Run(options, suite, policy, episodes, Ending(options.adaptive, episodes.indices))
 
 
 def _refuse_foreign(folder: Path, resume: bool) -> None:
@@ -98,17 +104,16 @@ def _play_run(run: _Run, folder: Path, resume: bool, again: str, factory: Runner
     journal = Journal(folder, _asked(run), resume=resume)
     try:
         _refuse_outside(journal, indices)
-        ended = Ending(options.adaptive, indices)
-        missing = [] if ended.prefix(journal.results) else _missing(journal, indices, record)
+        missing = [] if run.ending.prefix(journal.results) else _missing(journal, indices, record)
         workers, episodes = _engine(run, folder, missing, factory)
         with progress(console, len(indices), len(indices) - len(missing)) as show:
-            finished = _play(journal, episodes, ended, show)
+            finished = _play(journal, episodes, run.ending, show)
         if not finished:
             kept = f"{len(journal.results)} of {len(indices)} episodes are kept"
             console.print(f"Stopped. {kept}; go on with\n  {again}", soft_wrap=True)
             return INTERRUPTED
-        journal.drop_all_but(ended.prefix(journal.results) or indices)
-        return _conclude(journal, run, ended, workers, record, console)
+        journal.drop_all_but(run.ending.prefix(journal.results) or indices)
+        return _conclude(journal, run, workers, record, console)
     finally:
         journal.close()
 
@@ -134,14 +139,14 @@ def _engine(run: _Run, folder: Path, indices: Sequence[int], factory: RunnerFact
     return workers, evaluate(plan, indices, workers, factory)
 
 
-def _play(journal: Journal, episodes: Rows, ended: Ending, show: Callable[[int, str], None]) -> bool:
+def _play(journal: Journal, episodes: Rows, ending: Ending, show: Callable[[int, str], None]) -> bool:
     """Keep the rows as they come; False if Ctrl-C came first."""
     began = time.monotonic()
     try:
         for number, result in enumerate(episodes, start=1):
             journal.append(result, time.monotonic() - began)
             show(number, str(success_rate(list(journal.results.values()))))
-            if ended.prefix(journal.results):
+            if ending.prefix(journal.results):
                 break
     except KeyboardInterrupt:
         return False
@@ -150,9 +155,7 @@ def _play(journal: Journal, episodes: Rows, ended: Ending, show: Callable[[int, 
     return True
 
 
-def _conclude(
-    journal: Journal, run: _Run, ended: Ending, workers: int, record: DemoFile | None, console: Console
-) -> int:
+def _conclude(journal: Journal, run: _Run, workers: int, record: DemoFile | None, console: Console) -> int:
     options, policy, results = run.options, run.policy, journal.finish()
     summary = summarise(
         results,
@@ -163,7 +166,7 @@ def _conclude(
         title=policy.title,
         checkpoint=policy.checkpoint,
         **_around(policy),
-        **ended.settings(results),
+        **run.ending.settings(results),
         wall_seconds=journal.wall_seconds(),
         workers=workers,
         versions=versions(),

@@ -8,7 +8,7 @@ import pytest
 from assets.looks.looks import TEST_LIGHTINGS, TEST_TABLES
 from assets.objects import imported, library
 from benchmarks.errors import UsageError
-from benchmarks.options import Options, default_folder, find_suite
+from benchmarks.options import Options, checked_suite, default_folder
 from envs import episode as episodes
 from envs.episode import EpisodeSpec, PlacedObject, distribution, make_episode
 from envs.interface import EpisodeError
@@ -97,14 +97,14 @@ def test_a_damaged_file_is_named_when_a_scene_is_built(folder):
 
 def test_the_benchmark_command_takes_the_suite(folder):
     save(folder)
-    suite = find_suite("user:blue_mug")
+    suite = checked_suite(Options(suite="user:blue_mug"))
     assert (suite.name, suite.version) == ("user:blue_mug", distribution("user:blue_mug").version)
     assert "user_blue_mug" in suite.description
     assert ":" not in str(default_folder(Options(suite="user:blue_mug")))
     with pytest.raises(UsageError, match="import_mesh"):
-        find_suite("user:cup")
+        checked_suite(Options(suite="user:cup"))
     with pytest.raises(UsageError, match="unseen_objects"):
-        find_suite("nothing")
+        checked_suite(Options(suite="nothing"))
 
 
 def test_the_environment_runs_it(folder):
