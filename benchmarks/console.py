@@ -1,6 +1,6 @@
 """What a run shows on the terminal: progress with the running rate, and the table at the end."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from benchmarks.statistics import duration, rate
+from benchmarks.statistics import duration, percent, rate
 from benchmarks.summary import Summary
 
 SPEED_PERIOD_S = 120.0  # the time left follows the speed of the last two minutes
@@ -43,6 +43,24 @@ def _plain(console: Console, total: int, done: int) -> Callable[[int, str], None
             console.print(f"{done + finished}/{total}  {words}", markup=False, highlight=False)
 
     return show
+
+
+def print_board(console: Console, summaries: Sequence[Summary], board: Path) -> None:
+    """The table at the end of several runs."""
+    table = Table(title_justify="left", title="DexClutter", title_style="bold")
+    for name, side in (
+        ("suite", "left"),
+        ("policy", "left"),
+        ("success", "left"),
+        ("errors", "right"),
+        ("wall", "right"),
+    ):
+        table.add_column(name, justify=side)
+    for s in summaries:
+        words = (f"{s.suite} v{s.version}", policy_words(s), str(s.rate), str(s.errors), duration(s.wall_seconds))
+        table.add_row(*map(escape, words))
+    console.print(table)
+    console.print(f"board {board}", highlight=False, soft_wrap=True)
 
 
 def print_summary(console: Console, summary: Summary, folder: Path, report: Path) -> None:
@@ -83,10 +101,21 @@ def privileged_words(summary: Summary) -> str:
     return f"the policy reads the {', '.join(summary.privileged)}: an upper bound, no rival"
 
 
+def adaptive_words(summary: Summary) -> str:
+    """Where an adaptive run stopped, and what its interval is."""
+    wish = f"{percent(summary.adaptive_width)} points"
+    end = f"after {summary.episodes} of {summary.adaptive_total} episodes"
+    reached = (
+        "its interval is narrower than" if summary.ci_high - summary.ci_low < summary.adaptive_width else "short of"
+    )
+    return f"{end}, {reached} {wish}; the interval holds in spite of looking on the way"
+
+
 def summary_lines(summary: Summary) -> list[tuple[str, str]]:
     """(what, value) pairs that say all a run's summary has to say, most important first."""
-    whole = rate(summary.successes, summary.n)
-    lines = [("success", str(whole))]
+    lines = [("success", str(summary.rate))]
+    if summary.adaptive_width:
+        lines.append(("stopped", adaptive_words(summary)))
     if summary.privileged:
         lines.append(("privileged", privileged_words(summary)))
     lines += [

@@ -15,7 +15,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from assets import gl
-from benchmarks.evaluate import usable_cores
+from datagen.pool import usable_cores
 from datagen.versions import installed
 
 LOCK = Path(__file__).parent.parent / "requirements.lock"

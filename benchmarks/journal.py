@@ -7,15 +7,15 @@ summary.json   the rates, and report.html the same for people; written once all 
 media/         pictures of failures and films
 """
 
-import fcntl
 import json
-import os
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Iterable
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from benchmarks.errors import UsageError
+from benchmarks.shards import Shard
+from datagen.files import locked, put, write_atomically
 from envs.interface import EpisodeResult
 
 RUN, EPISODES, TIMING = "run.json", "episodes.jsonl", "timing.jsonl"
@@ -43,6 +43,10 @@ class Asked:
     latency_ms: float = 0.0
     device: str = ""
     precision: str = ""
+    # Of a run that may stop early: how narrow its interval shall be, and after how many episodes it ends at the latest.
+    adaptive_width: float = 0.0
+    adaptive_total: int = 0
+    shard: Shard | None = None  # which part of a run this is, where it is not the whole
 
 
 @dataclass(frozen=True)
@@ -71,7 +75,9 @@ class Journal:
                 f"{folder} is not empty; go on with it by --resume, or name a new folder with --out, or delete it"
             )
         folder.mkdir(parents=True, exist_ok=True)
-        self._lock = _locked(folder)
+        self._lock = locked(folder)
+        if self._lock is None:
+            raise UsageError(f"another process is writing to {folder}; wait, or name a new folder with --out")
         try:
             if not resume:
                 write_atomically(folder / RUN, json.dumps(asdict(asked), indent=2) + "\n")
@@ -87,14 +93,28 @@ class Journal:
         self._session = 1 + max((t.session for t in timings.values()), default=-1)
         self.timings = {index: timings[index] for index in self.results if index in timings}
         self._rewrite()
-        self._rows, self._times = _appendable(self.folder / EPISODES), _appendable(self.folder / TIMING)
+        self._rows = (self.folder / EPISODES).open("a", encoding="utf-8")
+        self._times = (self.folder / TIMING).open("a", encoding="utf-8")
 
     def append(self, result: EpisodeResult, elapsed_s: float) -> None:
         """Keep one finished episode: it is on the disk when this returns."""
         timing = Timing(result.index, round(result.wall_s, 4), self._session, round(elapsed_s, 3))
         self.results[result.index], self.timings[result.index] = result, timing
-        _put_line(self._times, _timing_line(timing))
-        _put_line(self._rows, _result_line(result))
+        put(self._times, _timing_line(timing))
+        put(self._rows, _result_line(result))
+
+    def take_in(self, results: Iterable[EpisodeResult], timings: Iterable[Timing]) -> None:
+        """Add the rows of another folder of the same run; they are on the disk after `finish`."""
+        self.results.update((result.index, result) for result in results)
+        timings, begun = list(timings), self._session
+        self.timings.update((t.index, replace(t, session=begun + t.session)) for t in timings)
+        self._session = 1 + max((t.session for t in self.timings.values()), default=-1)
+
+    def drop_all_but(self, indices: Collection[int]) -> None:
+        """Forget the rows of other episodes, on the disk after `finish`."""
+        for index in set(self.results) - set(indices):
+            del self.results[index]
+            self.timings.pop(index, None)
 
     def wall_seconds(self) -> float:
         """Wall time of the run, summed over the sessions in which it was played."""
@@ -104,10 +124,17 @@ class Journal:
         return sum(sessions.values())
 
     def finish(self) -> list[EpisodeResult]:
-        """Sort both tables by index, once all are there, and return the results in that order."""
+        """Sort both tables by index, once all are there, and return the results in that order.
+
+        Pictures and films of episodes without a row, which were cut short, go.
+        """
         self._rows.close()
         self._times.close()
         self._rewrite()
+        named = {name(index) for index in self.results for name in (thumbnail_name, video_name)}
+        for path in (self.folder / MEDIA).glob("*"):
+            if path.name not in named:
+                path.unlink()
         return [self.results[index] for index in sorted(self.results)]
 
     def close(self) -> None:
@@ -150,39 +177,28 @@ def read_timings(folder: Path) -> list[Timing]:
 def read_asked(folder: Path) -> Asked:
     """What the run in `folder` was asked for; raises UsageError where there is no run."""
     try:
-        return Asked(**json.loads((folder / RUN).read_text()))
+        values = json.loads((folder / RUN).read_text())
+        return Asked(**{**values, "shard": values.get("shard") and Shard(**values["shard"])})
     except FileNotFoundError:
         raise UsageError(f"{folder} holds no run ({RUN} is missing); start one without --resume") from None
     except (ValueError, TypeError) as fault:
         raise UsageError(f"{folder / RUN} cannot be read ({fault}); start a new run with --out") from fault
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Replace a file as a whole: a reader, or a crash, meets the old text or the new one."""
-    part = path.with_name(path.name + ".part")
-    with part.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(part, path)
+def differences(there: Asked, here: Asked) -> str:
+    """What was asked for differently, in words; "" for the same."""
+    pairs = [(f.name, getattr(there, f.name), getattr(here, f.name)) for f in fields(Asked)]
+    return "; ".join(f"{name} is {_said(a)} there and {_said(b)} here" for name, a, b in pairs if a != b)
+
+
+def _said(value: object) -> str:
+    return str(value) if isinstance(value, Shard) else repr(value)
 
 
 def _check_same(folder: Path, asked: Asked) -> None:
-    there, here = asdict(read_asked(folder)), asdict(asked)
-    wrong = [f"{key} is {there[key]!r} there and {here[key]!r} here" for key in here if there[key] != here[key]]
+    wrong = differences(read_asked(folder), asked)
     if wrong:
-        what = "; ".join(wrong)
-        raise UsageError(f"cannot resume {folder}: {what}. Ask for the same, or name a new folder with --out")
-
-
-def _locked(folder: Path) -> IO[str]:
-    lock = (folder / ".lock").open("w")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        lock.close()
-        raise UsageError(f"another process is writing to {folder}; wait, or name a new folder with --out") from None
-    return lock
+        raise UsageError(f"cannot resume {folder}: {wrong}. Ask for the same, or name a new folder with --out")
 
 
 def _result_line(result: EpisodeResult) -> str:
@@ -193,16 +209,6 @@ def _result_line(result: EpisodeResult) -> str:
 
 def _timing_line(timing: Timing) -> str:
     return json.dumps(asdict(timing)) + "\n"
-
-
-def _appendable(path: Path) -> IO[str]:
-    return path.open("a", encoding="utf-8")
-
-
-def _put_line(file: IO[str], line: str) -> None:
-    file.write(line)
-    file.flush()
-    os.fsync(file.fileno())
 
 
 def _read_lines(path: Path) -> Iterable[dict[str, Any]]:

@@ -10,12 +10,16 @@ import tyro
 
 from assets.robots.hands import HANDS
 from benchmarks.errors import UsageError
-from benchmarks.suites import Suite, get_suite
+from benchmarks.shards import Shard, parse_shard
+from benchmarks.suites import DESCRIPTIONS, Suite, get_suite
+from datagen.pool import NO_RAY, has_ray
 from envs.episode import USER_SUITE, distribution
 from envs.interface import EpisodeError
 from policy.build import DEFAULT, AgentOptions
 
 RUNS = Path("runs")
+ALL, NO_CLAIM = "all", ("train",)
+SEVERAL = "suites"  # what the folder of several suites is called in place of a suite
 COMMAND = ("python", "-m", "benchmarks.run")
 
 
@@ -24,7 +28,8 @@ class Options:
     """Score a policy on a suite of episodes that are the same for every policy."""
 
     suite: str
-    """Which episodes: unseen_objects, seen_objects, or user:NAME for an object of your own."""
+    """Which episodes: unseen_objects, seen_objects, or user:NAME for an object of your own; several with commas
+    between them, or all."""
     policy: str = DEFAULT
     """Who acts: default (the shipped controller), a controller's file, module:factory of your own policy, expert
     (privileged), random or hold-still."""
@@ -35,12 +40,22 @@ class Options:
     """How many episodes; without it, the rest of the published list."""
     first: int = 0
     """Index of the first episode. Beyond the published list the indices go on without end."""
+    episode: int | None = None
+    """This one episode: short for --first N --episodes 1."""
+    adaptive: float | None = None
+    """Stop as soon as the 95 % interval is narrower than this share, such as 0.1 for ten points."""
+    shard: str | None = None
+    """i/n: only the i-th of n parts, each on a machine of its own; benchmarks.merge puts them together."""
+    engine: Literal["local", "ray"] = "local"
+    """Where episodes are played: processes of this machine, or a Ray cluster. The rows do not depend on it."""
+    ray_address: str | None = None
+    """Address of a running Ray cluster; without it Ray starts one on this machine."""
     workers: int | Literal["auto"] = "auto"
-    """Worker processes; auto is one per usable core. The rows do not depend on it."""
+    """Worker processes of the engine local; auto is one per usable core. The rows do not depend on it."""
     attempts: int = 1
     """Attempts per episode; each further one starts in the scene as the last one left it."""
     out: Path | None = None
-    """Folder for the results; without it, runs/<suite>-<policy>-<number>."""
+    """Folder for the results; without it, runs/<suite>-<policy>-<number>. Several suites get a folder each in it."""
     resume: bool = False
     """Go on with the run in the folder: play what is missing, and what ended in an error."""
     video: int = 0
@@ -49,30 +64,93 @@ class Options:
     """HDF5 file (robomimic layout) to which the demonstrations of successful episodes are saved."""
 
 
-def checked_suite(options: Options) -> Suite:
-    """The suite that is asked for. Raises UsageError for an impossible wish."""
-    suite = _suite(options.suite)
+def checked(options: Options) -> Options:
+    """The options with short forms written out. Raises UsageError for an impossible wish."""
     if options.hand not in HANDS:
         raise UsageError(f"unknown hand {options.hand!r}; choose from: {', '.join(sorted(HANDS))}")
-    least = {"episodes": 1, "first": 0, "workers": 1, "attempts": 1, "video": 0}
+    least = {"episodes": 1, "first": 0, "episode": 0, "workers": 1, "attempts": 1, "video": 0}
     for name, bound in least.items():
         value = getattr(options, name)
         if isinstance(value, int) and value < bound:
             raise UsageError(f"--{name} must be at least {bound}, got {value}")
-    return suite
+    if options.adaptive is not None and not 0.0 < options.adaptive < 1.0:
+        raise UsageError(f"--adaptive must lie between 0 and 1 (0.1 for ten points), got {options.adaptive:g}")
+    for one, other, why in _QUARRELS:
+        if _is_set(options, one) and _is_set(options, other):
+            raise UsageError(f"--{one} does not go with --{other}: {why}")
+    if options.engine == "ray" and not has_ray():
+        raise UsageError(NO_RAY)
+    if options.episode is None:
+        return options
+    return dataclasses.replace(options, first=options.episode, episodes=1, episode=None)
 
 
-def asked_indices(options: Options, suite: Suite) -> tuple[int, ...]:
-    """The episodes that are asked for."""
+_QUARRELS = (
+    ("episode", "first", "it is short for --first and --episodes"),
+    ("episode", "episodes", "it is short for --first and --episodes"),
+    ("adaptive", "shard", "a part cannot know when the whole has seen enough"),
+    ("adaptive", "record", "what was played beyond the end would be recorded too"),
+    ("shard", "record", "one process at a time may write to a file of demonstrations"),
+)
+
+
+def asked_suites(words: str) -> tuple[str, ...]:
+    """The names that `--suite` asks for: one, several with commas between them, or all. Raises UsageError.
+
+    The commas of user:mug,cup belong to that suite: only a published name, or another user:, begins a new one.
+    """
+    if words == ALL:
+        return tuple(name for name in DESCRIPTIONS if name not in NO_CLAIM)
+    names: list[str] = []
+    for word in map(str.strip, words.split(",")):
+        if names and names[-1].startswith(USER_SUITE) and word not in DESCRIPTIONS and not word.startswith(USER_SUITE):
+            names[-1] += f",{word}"
+        else:
+            names.append(word)
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise UsageError(f"--suite names {twice[0]} more than once")
+    return tuple(names)
+
+
+def checked_suite(options: Options) -> Suite:
+    """The one suite that is asked for, published or of a user's objects. Raises UsageError for another."""
+    if not options.suite.startswith(USER_SUITE):
+        return get_suite(options.suite)
+    try:
+        own = distribution(options.suite)
+    except EpisodeError as fault:
+        raise UsageError(str(fault)) from fault
+    return Suite(options.suite, own.version, own.size, f"{', '.join(own.targets)} in clutter of seen objects")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """The episodes of a run: `whole` is all of them, in order; `indices` those of its shard, where it is one."""
+
+    whole: tuple[int, ...]
+    shard: Shard | None
+
+    @property
+    def indices(self) -> tuple[int, ...]:
+        """What is to be played here."""
+        return self.whole if self.shard is None else tuple(self.shard.indices)
+
+
+def wanted(options: Options, suite: Suite) -> Wanted:
+    """The episodes that are asked for. Raises UsageError for an impossible shard."""
     rest = suite.size - options.first
     episodes = options.episodes or (rest if rest > 0 else suite.size)
-    return tuple(range(options.first, options.first + episodes))
+    whole = tuple(range(options.first, options.first + episodes))
+    return Wanted(whole, None if options.shard is None else parse_shard(options.shard, whole))
 
 
 def default_folder(options: Options) -> Path:
     """A fresh numbered folder, or the latest one of its kind where a run is resumed."""
     policy = options.policy.replace(":", "-").replace(".", "-") if ":" in options.policy else Path(options.policy).stem
-    stem = f"{options.suite.replace(':', '-')}-{policy}-"
+    names = asked_suites(options.suite)
+    suite = suite_folder(names[0]) if len(names) == 1 else SEVERAL
+    stem = f"{suite}-{policy}-"
     numbers = [int(p.name[len(stem) :]) for p in RUNS.glob(f"{stem}*") if p.name[len(stem) :].isdigit()]
     if options.resume:
         if not numbers:
@@ -81,25 +159,19 @@ def default_folder(options: Options) -> Path:
     return RUNS / f"{stem}{max(numbers, default=0) + 1}"
 
 
+def suite_folder(name: str) -> str:
+    """The name of a suite, as part of a folder's."""
+    return Path(name).stem.replace(":", "-")
+
+
 def resume_command(options: Options, folder: Path) -> str:
     """The words that go on with the run in `folder`."""
     words = [*COMMAND, "--out", str(folder)]
-    for name in ("suite", "policy", "hand", "episodes", "first", "attempts", "video", "record"):
-        value = getattr(options, name)
-        if value not in (None, _default(name)):
-            words += [f"--{name}", str(value)]
+    for name in Options.__dataclass_fields__:
+        if name not in ("agent", "out", "resume", "workers") and _is_set(options, name):
+            words += [f"--{name.replace('_', '-')}", str(getattr(options, name))]
     return shlex.join([*words, *options.agent.words(), "--resume"])
 
 
-def _default(name: str) -> object:
-    return next(f.default for f in dataclasses.fields(Options) if f.name == name)
-
-
-def _suite(name: str) -> Suite:
-    if not name.startswith(USER_SUITE):
-        return get_suite(name)
-    try:
-        own = distribution(name)
-    except EpisodeError as fault:
-        raise UsageError(str(fault)) from fault
-    return Suite(name, own.version, own.size, f"{', '.join(own.targets)} in clutter of seen objects")
+def _is_set(options: Options, name: str) -> bool:
+    return getattr(options, name) != Options.__dataclass_fields__[name].default

@@ -4,32 +4,48 @@ import json
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import tyro
 from rich.console import Console
 
-from benchmarks.console import print_summary, progress
+from benchmarks.board import BOARD, write_board
+from benchmarks.console import print_board, print_summary, progress
+from benchmarks.ending import Ending
 from benchmarks.errors import UsageError, WorkerError
-from benchmarks.evaluate import Plan, RunnerFactory, evaluate, usable_cores
-from benchmarks.journal import MEDIA, SUMMARY, Asked, Journal, write_atomically
-from benchmarks.options import Options, asked_indices, checked_suite, default_folder, resume_command
+from benchmarks.evaluate import Plan, Rows, RunnerFactory, evaluate, evaluate_on_ray
+from benchmarks.journal import MEDIA, RUN, Asked, Journal
+from benchmarks.options import (
+    Options,
+    Wanted,
+    asked_suites,
+    checked,
+    checked_suite,
+    default_folder,
+    resume_command,
+    suite_folder,
+    wanted,
+)
 from benchmarks.policies import Entrant, entrant
-from benchmarks.report import write_report
+from benchmarks.report import publish, read_summary
 from benchmarks.suites import Suite
 from benchmarks.summary import success_rate, summarise
 from benchmarks.worker import make_runner
 from datagen import layout
+from datagen.pool import cluster_cores, usable_cores
 from datagen.storage import DemoFile
 from datagen.versions import MUJOCO, versions
 from envs import spec
+
+INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str] | None = None, factory: RunnerFactory = make_runner) -> int:
     """The command. Returns the exit code: 0 it ran, 1 there are errors among the rows, 2 bad usage, 130 stopped."""
     options = tyro.cli(Options, args=arguments, prog="python -m benchmarks.run", description=__doc__)
     try:
-        return execute(options, factory)
+        return execute(checked(options), factory)
     except UsageError as fault:
         print(f"benchmarks.run: {fault}", file=sys.stderr)
         return 2
@@ -39,57 +55,99 @@ def main(arguments: Sequence[str] | None = None, factory: RunnerFactory = make_r
 
 
 def execute(options: Options, factory: RunnerFactory) -> int:
-    """Play what is missing of the run that `options` describe, and write its summary and report."""
-    suite = checked_suite(options)
-    policy = entrant(options.policy, options.agent)
-    indices = asked_indices(options, suite)
-    folder = options.out or default_folder(options)
-    record = None if options.record is None else _checked_record(options.record, options.resume)
-    asked = _asked(options, suite, policy)
-    plan = Plan(
-        suite=suite.name,
-        version=suite.version,
-        policy=options.policy,
-        hand=options.hand,
-        attempts=options.attempts,
-        media_dir=str(folder / MEDIA),
-        videos=indices[: options.video],
-        demos=None if options.record is None else str(options.record),
-        agent=policy.agent,
-        checkpoint=policy.checkpoint,
-    )
-    console = Console()
-    journal = Journal(folder, asked, resume=options.resume)
+    """Play what is missing of the runs that `options` describe, and write their summaries and reports."""
+    asked = [replace(options, suite=name) for name in asked_suites(options.suite)]
+    suites, policy = [checked_suite(each) for each in asked], entrant(options.policy, options.agent)
+    runs = [_run(each, suite, policy) for each, suite in zip(asked, suites, strict=True)]
+    if len(runs) > 1 and options.record is not None:
+        raise UsageError("--record keeps the demonstrations of one suite; name one with --suite")
+    console, folder = Console(), options.out or default_folder(options)
+    again = resume_command(options, folder)
+    if len(runs) == 1:
+        return _play_run(runs[0], folder, options.resume, again, factory, console)
+    codes, folders = [], [folder / suite_folder(run.suite.name) for run in runs]
+    _refuse_foreign(folder, options.resume)
+    for run, place in zip(runs, folders, strict=True):
+        console.rule(run.suite.name, align="left")
+        codes.append(_play_run(run, place, (place / RUN).exists(), again, factory, console))
+        if codes[-1] == INTERRUPTED:
+            return INTERRUPTED
+    print_board(console, [read_summary(place) for place in folders], write_board(folders, folder / BOARD))
+    return max(codes)
+
+
+@dataclass(frozen=True)
+class _Run:
+    """One suite, and who plays what of it."""
+
+    options: Options
+    suite: Suite
+    policy: Entrant
+    wanted: Wanted
+    ending: Ending
+
+
+def _run(options: Options, suite: Suite, policy: Entrant) -> _Run:
+    episodes = wanted(options, suite)
+    return _Run(options, suite, policy, episodes, Ending(options.adaptive, episodes.indices))
+
+
+def _refuse_foreign(folder: Path, resume: bool) -> None:
+    if not resume and folder.exists() and any(folder.iterdir()):
+        raise UsageError(f"{folder} is not empty; go on with it by --resume, or name a new folder with --out")
+
+
+def _play_run(run: _Run, folder: Path, resume: bool, again: str, factory: RunnerFactory, console: Console) -> int:
+    """Play what is missing of one suite; the exit code. `again` are the words that go on with it."""
+    options, indices = run.options, run.wanted.indices
+    record = None if options.record is None else _checked_record(options.record, resume)
+    journal = Journal(folder, _asked(run), resume=resume)
     try:
         _refuse_outside(journal, indices)
-        workers = usable_cores() if options.workers == "auto" else options.workers
-        missing = _missing(journal, indices, record)
+        missing = [] if run.ending.prefix(journal.results) else _missing(journal, indices, record)
+        workers, episodes = _engine(run, folder, missing, factory)
         with progress(console, len(indices), len(indices) - len(missing)) as show:
-            finished = _play(journal, plan, missing, workers, factory, show)
+            finished = _play(journal, episodes, run.ending, show)
         if not finished:
-            again = resume_command(options, folder)
-            console.print(f"Stopped. {len(journal.results)} of {len(indices)} episodes are kept; go on with\n  {again}")
-            return 130
-        return _conclude(journal, options, policy, workers, record, console)
+            kept = f"{len(journal.results)} of {len(indices)} episodes are kept"
+            console.print(f"Stopped. {kept}; go on with\n  {again}", soft_wrap=True)
+            return INTERRUPTED
+        journal.drop_all_but(run.ending.prefix(journal.results) or indices)
+        return _conclude(journal, run, workers, record, console)
     finally:
         journal.close()
 
 
-def _play(
-    journal: Journal,
-    plan: Plan,
-    indices: Sequence[int],
-    workers: int,
-    factory: RunnerFactory,
-    show: Callable[[int, str], None],
-) -> bool:
-    """Play `indices` and keep their rows; False if Ctrl-C came first."""
+def _engine(run: _Run, folder: Path, indices: Sequence[int], factory: RunnerFactory) -> tuple[int, Rows]:
+    """How many workers there are, and the rows that they will play."""
+    options, policy = run.options, run.policy
+    plan = Plan(
+        suite=run.suite.name,
+        version=run.suite.version,
+        policy=options.policy,
+        hand=options.hand,
+        attempts=options.attempts,
+        media_dir=str(folder / MEDIA),
+        videos=run.wanted.whole[: options.video],
+        demos=None if options.record is None else str(options.record),
+        agent=policy.agent,
+        checkpoint=policy.checkpoint,
+    )
+    if options.engine == "ray":
+        return cluster_cores(options.ray_address), evaluate_on_ray(plan, indices, factory, options.ray_address)
+    workers = usable_cores() if options.workers == "auto" else options.workers
+    return workers, evaluate(plan, indices, workers, factory)
+
+
+def _play(journal: Journal, episodes: Rows, ending: Ending, show: Callable[[int, str], None]) -> bool:
+    """Keep the rows as they come; False if Ctrl-C came first."""
     began = time.monotonic()
-    episodes = evaluate(plan, indices, workers, factory)
     try:
         for number, result in enumerate(episodes, start=1):
             journal.append(result, time.monotonic() - began)
             show(number, str(success_rate(list(journal.results.values()))))
+            if ending.prefix(journal.results):
+                break
     except KeyboardInterrupt:
         return False
     finally:
@@ -97,10 +155,8 @@ def _play(
     return True
 
 
-def _conclude(
-    journal: Journal, options: Options, policy: Entrant, workers: int, record: DemoFile | None, console: Console
-) -> int:
-    results = journal.finish()
+def _conclude(journal: Journal, run: _Run, workers: int, record: DemoFile | None, console: Console) -> int:
+    options, policy, results = run.options, run.policy, journal.finish()
     summary = summarise(
         results,
         policy=options.policy,
@@ -110,37 +166,44 @@ def _conclude(
         title=policy.title,
         checkpoint=policy.checkpoint,
         **_around(policy),
+        **run.ending.settings(results),
         wall_seconds=journal.wall_seconds(),
         workers=workers,
         versions=versions(),
     )
-    write_atomically(journal.folder / SUMMARY, json.dumps(summary.as_dict(), indent=2) + "\n")
-    report = write_report(journal.folder)
-    print_summary(console, summary, journal.folder, report)
+    print_summary(console, summary, journal.folder, publish(journal.folder, summary))
     if record is not None:
         demos = _join(record, options, policy.cameras)
         console.print(f"{demos} demonstrations in {options.record}", highlight=False)
     return 1 if summary.errors else 0
 
 
-def _asked(options: Options, suite: Suite, policy: Entrant) -> Asked:
-    agent = policy.agent
-    return Asked(
-        suite=suite.name,
-        version=suite.version,
+def _asked(run: _Run) -> Asked:
+    options, agent = run.options, run.policy.agent
+    asked = Asked(
+        suite=run.suite.name,
+        version=run.suite.version,
         policy=options.policy,
         hand=options.hand,
         attempts=options.attempts,
         record=None if options.record is None else str(options.record),
         mujoco=versions()[MUJOCO],
-        checkpoint=policy.checkpoint,
-        planner="" if agent is None else agent.planner.name,
-        planner_model="" if agent is None else agent.planner.model,
-        masks="" if agent is None else agent.masks,
-        masks_weights="" if agent is None else agent.masks_weights or "",
-        latency_ms=0.0 if agent is None else agent.latency_ms,
-        device="" if agent is None else agent.device,
-        precision="" if agent is None else agent.precision,
+        checkpoint=run.policy.checkpoint,
+        adaptive_width=options.adaptive or 0.0,
+        adaptive_total=len(run.wanted.whole) if options.adaptive else 0,
+        shard=run.wanted.shard,
+    )
+    if agent is None:
+        return asked
+    return replace(
+        asked,
+        planner=agent.planner.name,
+        planner_model=agent.planner.model,
+        masks=agent.masks,
+        masks_weights=agent.masks_weights or "",
+        latency_ms=agent.latency_ms,
+        device=agent.device,
+        precision=agent.precision,
     )
 
 

@@ -2,7 +2,7 @@
 
 import statistics as stdlib_statistics
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -44,6 +44,14 @@ class Summary:
     masks: str = ""
     latency_ms: float = 0.0
     flags: tuple[str, ...] = ()  # the words that ask for them once more
+    # Of a run that might stop early: the width of the interval it was to reach, and its episodes at the latest.
+    adaptive_width: float = 0.0
+    adaptive_total: int = 0
+
+    @property
+    def rate(self) -> Rate:
+        """The success rate with its interval: Wilson's, or that of the rule by which an adaptive run stopped."""
+        return Rate(self.successes, self.n, self.ci_low, self.ci_high)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
@@ -51,8 +59,8 @@ class Summary:
 
 
 @dataclass(frozen=True)
-class Family:
-    """How one family of objects did as the target."""
+class Group:
+    """How the episodes did that have something in common, such as the family of the target."""
 
     name: str
     rate: Rate
@@ -69,13 +77,18 @@ def success_rate(results: Sequence[EpisodeResult]) -> Rate:
     return rate(sum(r.success for r in rows), len(rows))
 
 
-def by_family(results: Sequence[EpisodeResult]) -> list[Family]:
+def by_family(results: Sequence[EpisodeResult]) -> list[Group]:
     """Rates per family of the target, the worst first."""
-    rows: dict[str, list[EpisodeResult]] = {}
+    groups = grouped(results, lambda result: result.family)
+    return sorted(groups, key=lambda group: (group.rate.value, -group.rate.n, group.name))
+
+
+def grouped(results: Sequence[EpisodeResult], key: Callable[[EpisodeResult], Hashable]) -> list[Group]:
+    """Rates of the rows that share a key (numbers or words), in order of the keys."""
+    rows: dict[Hashable, list[EpisodeResult]] = {}
     for result in scored(results):
-        rows.setdefault(result.family, []).append(result)
-    families = [Family(name, success_rate(members)) for name, members in rows.items()]
-    return sorted(families, key=lambda family: (family.rate.value, -family.rate.n, family.name))
+        rows.setdefault(key(result), []).append(result)
+    return [Group(str(name), success_rate(rows[name])) for name in sorted(rows)]
 
 
 def summarise(
@@ -94,9 +107,13 @@ def summarise(
     masks: str = "",
     latency_ms: float = 0.0,
     flags: Sequence[str] = (),
+    interval: tuple[float, float] | None = None,
+    adaptive_width: float = 0.0,
+    adaptive_total: int = 0,
 ) -> Summary:
-    """Add up the rows of one run; there must be at least one."""
+    """Add up the rows of one run; there must be at least one. interval: in place of Wilson's, of an adaptive run."""
     rows, whole, words = scored(results), success_rate(results), Counter(r.outcome for r in results)
+    low, high = interval or (whole.low, whole.high)
     lifts = [r.lift_s for r in rows if r.success and r.lift_s is not None]
     return Summary(
         suite=results[0].suite,
@@ -111,8 +128,8 @@ def summarise(
         successes=whole.successes,
         errors=words["error"],
         success_rate=whole.value,
-        ci_low=whole.low,
-        ci_high=whole.high,
+        ci_low=low,
+        ci_high=high,
         clean_successes=words["success"],
         success_by_attempt=tuple(success_by_attempt([r.attempt_outcomes for r in rows], SUCCESSES, attempts)),
         outcomes={word: words[word] for word in OUTCOMES},
@@ -126,4 +143,6 @@ def summarise(
         masks=masks,
         latency_ms=latency_ms,
         flags=tuple(flags),
+        adaptive_width=adaptive_width,
+        adaptive_total=adaptive_total,
     )

@@ -12,10 +12,11 @@ import tyro
 from rich.console import Console
 
 from datagen import layout
-from datagen.engines import EngineError, Results, require_ray, run_local, run_ray, usable_cores
+from datagen.engines import Results, run_local, run_ray
 from datagen.generator import ERROR, JobResult
 from datagen.jobs import Request, RequestError, parse_cameras, parse_looks, parse_size, subset_of
 from datagen.ledger import Ledger
+from datagen.pool import NO_RAY, WorkerError, has_ray, usable_cores
 from datagen.progress import Tally, joining, progress
 from datagen.storage import DemoFile, StorageError
 from datagen.versions import versions
@@ -96,8 +97,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         workers = usable_cores() if options.workers == "auto" else options.workers
         if workers < 1:
             raise RequestError(f"--workers must be at least 1, got {workers}")
-        if options.engine == "ray":
-            require_ray()
+        if options.engine == "ray" and not has_ray():
+            raise RequestError(NO_RAY)
         ledger = Ledger(DemoFile(options.out), request, resume=options.resume)
     except (RequestError, EpisodeError) as fault:
         print(f"datagen.generate: {fault}", file=sys.stderr)
@@ -110,7 +111,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except RequestError as fault:
         print(f"datagen.generate: {fault}", file=sys.stderr)
         return 2
-    except (StorageError, EngineError, OSError) as fault:
+    except (StorageError, WorkerError, OSError) as fault:
         kept = sum(result.success for result in ledger.results.values())
         print(
             f"datagen.generate: {fault}\nNothing is lost: {kept} finished demonstrations are kept. "

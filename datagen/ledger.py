@@ -4,21 +4,19 @@ In `<file>.parts`, until the episodes are joined: asked.json, what was asked for
 finished job. Afterwards both stand in the file itself: the attribute `asked` and the table `jobs`.
 """
 
-import fcntl
 import json
-import os
 from collections.abc import Iterable
 from dataclasses import asdict
-from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 
+from datagen.files import locked, put, write_atomically
 from datagen.generator import ERROR, JobResult
 from datagen.jobs import Request, RequestError
 from datagen.storage import DATA, FAILED, DemoFile, demo_name
 
-ASKED, LEDGER, LOCK = "asked.json", "ledger.jsonl", ".lock"
+ASKED, LEDGER = "asked.json", "ledger.jsonl"
 COLUMNS = {"index": np.int64, "outcome": object, "recovery": object, "attempts": np.int64, "steps": np.int64}
 
 
@@ -36,14 +34,16 @@ class Ledger:
         if resume and not (file.path.exists() or file.parts.exists()):
             raise RequestError(f"there is no {file.path} to resume; start without --resume")
         file.parts.mkdir(parents=True, exist_ok=True)
-        self._lock = _locked(file.parts)
+        self._lock = locked(file.parts)
+        if self._lock is None:
+            raise RequestError(f"another process is writing to {file.parts}; wait, or name another file with --out")
         try:
             _check_same(file, request)
             for torn in file.parts.glob(".*.h5.*"):
                 torn.unlink()
             self.results = self._finished()
-            _write(file.parts / ASKED, json.dumps(request.as_dict()) + "\n")
-            _write(file.parts / LEDGER, "".join(map(_line, self.results.values())))
+            write_atomically(file.parts / ASKED, json.dumps(request.as_dict()) + "\n")
+            write_atomically(file.parts / LEDGER, "".join(map(_line, self.results.values())))
             self._lines = (file.parts / LEDGER).open("a", encoding="utf-8")
         except BaseException:
             self._lock.close()
@@ -64,9 +64,7 @@ class Ledger:
         """Keep what became of one job: it is on the disk when this returns. Errors are for another try."""
         if result.outcome == ERROR:
             return
-        self._lines.write(_line(result))
-        self._lines.flush()
-        os.fsync(self._lines.fileno())
+        put(self._lines, _line(result))
         self.results[result.index] = result
 
     def table(self) -> dict[str, np.ndarray]:
@@ -121,22 +119,3 @@ def _check_same(file: DemoFile, request: Request) -> None:
 
 def _line(result: JobResult) -> str:
     return json.dumps(asdict(result)) + "\n"
-
-
-def _write(path: Path, text: str) -> None:
-    unfinished = path.with_name(path.name + ".new")
-    with unfinished.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(unfinished, path)
-
-
-def _locked(folder: Path) -> IO[str]:
-    lock = (folder / LOCK).open("w")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        lock.close()
-        raise RequestError(f"another process is writing to {folder}; wait, or name another file with --out") from None
-    return lock

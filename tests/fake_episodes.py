@@ -6,7 +6,9 @@ import signal
 import time
 from pathlib import Path
 
-from benchmarks.evaluate import ONE_THREAD, Plan, Runner
+from benchmarks.evaluate import Plan, Runner
+from benchmarks.journal import thumbnail_name, video_name
+from datagen.pool import ONE_THREAD
 from envs.interface import DexClutterError, EpisodeResult
 
 FAMILIES = ("mug", "can", "ball")
@@ -80,6 +82,21 @@ def slow(plan: Plan) -> Runner:
             trace.write(f"{index}\n")
         time.sleep(0.15)
         return fake_result(plan, index)
+
+    return run
+
+
+def filming(plan: Plan) -> Runner:
+    """Leaves a picture of every failure, and a film where one is asked for."""
+
+    def run(index: int) -> EpisodeResult:
+        media, result = Path(plan.media_dir), fake_result(plan, index)
+        media.mkdir(parents=True, exist_ok=True)
+        if not result.success:
+            (media / thumbnail_name(index)).write_bytes(f"picture {index}".encode())
+        if index in plan.videos:
+            (media / video_name(index)).write_bytes(f"film {index}".encode())
+        return result
 
     return run
 

@@ -1,4 +1,4 @@
-"""A headless Chromium driven through its DevTools protocol: as much of it as the viewer's test needs."""
+"""A headless Chromium driven through its DevTools protocol: as much of it as tests of pages need."""
 
 import base64
 import io
@@ -48,6 +48,14 @@ class Page:
             self._process.wait()
             raise
         self._numbers = itertools.count(1)
+        self.complaints: list[str] = []  # errors and warnings of the console, from `listen` on
+
+    def listen(self, address: str) -> None:
+        """Load another page, with an ear to what the console says of it."""
+        for domain in ("Runtime", "Log", "Page"):
+            self.call(f"{domain}.enable")
+        self.call("Page.navigate", url=address)
+        wait_for(lambda: self.value(f"document.readyState === 'complete' && location.href === {address!r}"))
 
     def call(self, method: str, **params: Any) -> dict[str, Any]:
         """What the browser answers to a command of the protocol."""
@@ -55,6 +63,8 @@ class Page:
         self._socket.send(json.dumps({"id": number, "method": method, "params": params}))
         while True:
             answer = json.loads(self._socket.recv(timeout=PATIENCE_S))
+            if answer.get("method") in ("Runtime.exceptionThrown", "Runtime.consoleAPICalled", "Log.entryAdded"):
+                self.complaints.append(json.dumps(answer["params"]))
             if answer.get("id") == number:
                 assert "error" not in answer, answer
                 return answer["result"]

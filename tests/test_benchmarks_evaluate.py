@@ -7,7 +7,8 @@ import pytest
 from fake_episodes import dies_at_birth, environment_teller, fake_result, faulty, slow, steady, unbuildable
 
 from benchmarks.errors import WorkerError
-from benchmarks.evaluate import ONE_THREAD, Plan, evaluate, usable_cores
+from benchmarks.evaluate import Plan, evaluate
+from datagen.pool import ONE_THREAD, usable_cores
 
 PLAN = Plan(suite="unseen_objects", version=1, policy="expert", hand="g0r")
 

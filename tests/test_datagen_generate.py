@@ -15,7 +15,7 @@ import h5py
 import numpy as np
 import pytest
 
-from datagen import engines, generate, generator
+from datagen import engines, generate, generator, pool
 from datagen.content import content_hash
 from datagen.generator import Generator, JobResult, Product, error_result
 from datagen.jobs import Request, RequestError
@@ -38,10 +38,10 @@ def environment() -> dict[str, str]:
 def played_here(request, path, indices, workers):
     """The local engine without its processes."""
     del workers
-    maker, file = Generator(request), DemoFile(path)
+    maker = Generator(request)
     for index in indices:
         product = maker.make(index)
-        engines._keep(file, product)
+        engines.keep(path, product)
         yield product.result
 
 
@@ -241,8 +241,8 @@ class Killed:
 
 def test_a_worker_that_dies_costs_its_own_job_alone(tmp_path, monkeypatch):
     monkeypatch.setattr(engines, "JobMaker", Killed)
-    context = engines.multiprocessing.get_context("fork")  # so that the workers see the stand-in
-    monkeypatch.setattr(engines.multiprocessing, "get_context", lambda _: context)
+    context = pool.multiprocessing.get_context("fork")  # so that the workers see the stand-in
+    monkeypatch.setattr(pool.multiprocessing, "get_context", lambda _: context)
     results = {r.index: r for r in engines.run_local(Request(), tmp_path / "demos.h5", range(4), 2)}
     assert {i: r.outcome for i, r in results.items()} == {0: "missed", 1: "error", 2: "missed", 3: "missed"}
     assert "exit code -9" in results[1].error

@@ -32,10 +32,10 @@ def test_a_cluster_that_loses_a_node_makes_the_same_dataset(tmp_path, monkeypatc
     assert ended.returncode == 0, ended.stderr[-3000:]
 
     def here(request, path, indices, workers):
-        maker, file = Generator(request), DemoFile(path)
+        maker = Generator(request)
         for index in indices:
             product = maker.make(index)
-            engines._keep(file, product)
+            engines.keep(path, product)
             yield product.result
 
     monkeypatch.setattr("datagen.generate.run_local", here)

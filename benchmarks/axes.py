@@ -1,0 +1,83 @@
+"""A run along its axes: how it did by family, crowd, look and object."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from benchmarks.published import BY_LOOK, LOOK_SUITES
+from benchmarks.statistics import Rate
+from benchmarks.summary import Group, by_family, grouped, scored
+from envs.episode import distribution, make_episode
+from envs.interface import EpisodeError, EpisodeResult
+
+Levels = Mapping[str, str]  # axis -> the level of an episode on it
+
+
+@dataclass(frozen=True)
+class Axis:
+    """Rates along one axis. published: name of a group -> percent of the real robot, where there is one."""
+
+    title: str
+    groups: tuple[Group, ...]
+    published: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """An object of the heat map, with the colour of its rate."""
+
+    target: str
+    rate: Rate
+    colour: str
+
+
+def axes(results: Sequence[EpisodeResult], levels: Mapping[int, Levels]) -> list[Axis]:
+    """The axes along which the rows differ, first the family of the target. levels: of rows, by index."""
+    rows = scored(results)
+    found = {
+        "family of the target, the worst first": by_family(rows),
+        "objects on the table": grouped(rows, lambda row: row.objects),
+    }
+    for name in dict.fromkeys(name for level in levels.values() for name in level):
+        known = [row for row in rows if name in levels.get(row.index, {})]
+        found.setdefault(name, grouped(known, lambda row, name=name: levels[row.index][name]))
+    published = BY_LOOK if rows and rows[0].suite in LOOK_SUITES else {}
+    return [
+        Axis(title, tuple(groups), {g.name: published[g.name] for g in groups if g.name in published})
+        for title, groups in found.items()
+        if len(groups) > 1
+    ]
+
+
+def heat_map(results: Sequence[EpisodeResult]) -> list[tuple[Group, list[Cell]]]:
+    """For each family, the worst first, its objects in order of their names."""
+    rows = scored(results)
+    return [
+        (family, [_cell(group) for group in grouped([r for r in rows if r.family == family.name], _target)])
+        for family in by_family(rows)
+    ]
+
+
+def look_levels(results: Sequence[EpisodeResult]) -> dict[int, Levels]:
+    """Index -> table and lighting of the rows' scenes; nothing where the suite has but one look, or is another version.
+
+    Each scene is made once more, which takes a twentieth of a second.
+    """
+    levels = {}
+    for row in results:
+        try:
+            if len(distribution(row.suite).looks) == 1:
+                return {}
+            episode = make_episode(row.suite, row.index, row.version)
+        except EpisodeError:
+            return {}
+        if row.outcome != "error" and episode.hash == row.spec_hash:
+            levels[row.index] = {"table": episode.look.table, "lighting": episode.look.lighting}
+    return levels
+
+
+def _target(row: EpisodeResult) -> str:
+    return row.target
+
+
+def _cell(group: Group) -> Cell:
+    return Cell(group.name, group.rate, f"hsl({round(145 * group.rate.value)} 55% 46%)")
