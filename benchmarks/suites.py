@@ -27,6 +27,10 @@ DESCRIPTIONS = {
     "train": "seen objects under training looks, for demonstrations; no claim is made on it",
 }
 
+# CPU seconds that the expert takes for an episode, scene and all, as measured on one core.
+USUAL_EXPERT_S = 1.5
+EXPERT_S: Mapping[str, float] = {}
+
 # What reports may group a suite by. A suite that is not named here has no axes.
 AXES: Mapping[str, tuple[str, ...]] = {
     "unseen_backgrounds": ("table",),
@@ -95,6 +99,11 @@ def get_suite(name: str) -> Suite:
     except EpisodeError as fault:
         raise UsageError(str(fault)) from fault
     return Suite(name, made.version, made.size, _description(name), AXES.get(name, ()))
+
+
+def expert_minutes(suite: Suite, cores: int) -> float:
+    """About how long the scripted expert takes for the published episodes on so many cores."""
+    return suite.size * EXPERT_S.get(suite.name, USUAL_EXPERT_S) / 60 / cores
 
 
 def axis_levels(suite: Suite, index: int) -> dict[str, str]:
