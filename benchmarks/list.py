@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def overview(suites: Sequence[Suite]) -> Table:
     """One row for each suite."""
-    table = Table("suite", title_justify="left", caption=f"time: the expert on {WORKERS} cores", caption_justify="left")
+    table = Table("suite", caption=f"time: the expert on {WORKERS} cores", caption_justify="left")
     table.add_column("episodes", justify="right")
     table.add_column("version", justify="right")
     for column in ("axes", "what it asks"):

@@ -34,7 +34,7 @@ from envs.placing import (
 from envs.settling import NoRest, settle
 from envs.suites import TRAIN_LOOKS, Cell, Condition, Distribution, Mix, cell, distributions
 
-__all__ = [
+__all__ = [  # with what datagen needs of envs.placing
     "LEAST_X",
     "LEAST_Y",
     "NEIGHBOUR_GAP_M",
@@ -123,6 +123,11 @@ class Listed:
     def size(self) -> int:
         """How many there are; unlike a drawn suite, it ends there."""
         return len(self.episodes)
+
+    @property
+    def looks(self) -> tuple[tuple[str, str], ...]:
+        """Table and lighting of the episodes, each pair once."""
+        return tuple(dict.fromkeys((episode.look.table, episode.look.lighting) for episode in self.episodes))
 
 
 def distribution(suite: str) -> Distribution | Mix | Listed:
@@ -225,7 +230,7 @@ def _drawn(at: Cell, blank: EpisodeSpec) -> EpisodeSpec:
     rng, more = (_rng(seed, source.version, purpose, number) for purpose in ("scene", "changes"))
     for _ in range(SCENE_TRIES):
         episode = _try_scene(rng, source, target, at.condition, blank)
-        changes = None if episode is None else _draw_changes(more, at.condition, episode)
+        changes = None if episode is None else _draw_changes(more, at, episode)
         if changes is not None:
             return replace(episode, changes=changes)
     raise EpisodeError(f"no scene found for {at.name}[{at.index}] with target {target} after {SCENE_TRIES} tries")
@@ -279,12 +284,15 @@ def _draw_objects(rng: np.random.Generator, dist: Distribution, target: str, con
     return [target, *(others[k] for k in rng.choice(len(others), size=count - 1, replace=False))]
 
 
-def _draw_changes(rng: np.random.Generator, condition: Condition, episode: EpisodeSpec) -> Changes | None:
-    """What the condition changes in a scene; None if the scene has no room for it."""
-    move, turn, shove = np.zeros(3), np.zeros(3), None
-    if condition.camera:
-        way, axis = draw_head_shift(rng, episode.objects[0].pos)
-        move, turn = way * condition.camera / 100, axis * np.radians(condition.camera)
+def _draw_changes(rng: np.random.Generator, at: Cell, episode: EpisodeSpec) -> Changes | None:
+    """What the cell's condition changes in a scene; None if the scene has no room for it."""
+    condition, move, turn, shove = at.condition, np.zeros(3), np.zeros(3), None
+    worst = max(other.camera for other in at.source.conditions)
+    if worst:  # the same direction at every level
+        drawn = draw_head_shift(rng, episode.objects[0].pos, worst)
+        if drawn is None:
+            return None
+        move, turn = drawn[0] * condition.camera / 100, drawn[1] * np.radians(condition.camera)
     if condition.shoved:
         specs = [library.get_object(o.object_id) for o in episode.objects]
         shove = draw_shove(rng, specs, np.array([(*o.pos, *o.quat) for o in episode.objects]))

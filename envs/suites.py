@@ -57,6 +57,11 @@ class Distribution:
     conditions: tuple[Condition, ...] = (Condition(),)
     scenes_of: str = ""
 
+    @property
+    def looks(self) -> tuple[Look, ...]:
+        """Every look that may be drawn."""
+        return tuple(dict.fromkeys(look for condition in self.conditions for look in condition.looks))
+
 
 @dataclass(frozen=True)
 class Part:
@@ -89,6 +94,11 @@ class Mix:
     def neighbours(self) -> tuple[str, ...]:
         """Every object that may be a neighbour."""
         return tuple(dict.fromkeys(i for part in self.parts for i in part.source.neighbours))
+
+    @property
+    def looks(self) -> tuple[Look, ...]:
+        """Every look that may be drawn."""
+        return tuple(dict.fromkeys(look for part in self.parts for look in part.source.looks))
 
 
 @dataclass(frozen=True)

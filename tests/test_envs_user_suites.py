@@ -128,6 +128,7 @@ def test_episodes_from_a_file_are_played_in_their_order(tmp_path):
     written = [make_episode("camera_shift", 4), make_episode("disturbance", 1)]
     suite = listed(tmp_path, [episode.as_dict() for episode in written])
     assert checked_suite(Options(suite=suite)).size == distribution(suite).size == 2
+    assert distribution(suite).looks == (("white", "white"),)
     for index, episode in enumerate(written):
         made = make_episode(suite, index)
         assert (made.suite, made.version, made.index) == (suite, distribution(suite).version, index)
