@@ -1,14 +1,70 @@
 """The published lists of episodes. What an index means is decided by `envs.episode`; here it is described."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from benchmarks.errors import UsageError
-from envs.episode import distributions
+from envs.episode import LIST_SUFFIX, USER_SUITE, distribution, distributions
+from envs.interface import EpisodeError
+from envs.suites import Cell, cell
 
 DESCRIPTIONS = {
     "unseen_objects": "each of the 360 unseen objects once as the target, in clutter of other unseen objects",
+    "unseen_backgrounds": "103 unseen objects on each of six table tops, under white light",
+    "unseen_lighting": "the same 103 objects in disco light, beside a lamp and in the dark, on the white table",
+    "generalization": "unseen_objects, unseen_backgrounds and unseen_lighting in one: the published headline",
     "seen_objects": "each of the 36 seen objects ten times as the target, in clutter of other seen objects",
+    "baselines": "12 seen and 24 unseen objects, two lightings, two table tops: for comparing families of policies",
+    "single_object": "13 seen and 8 unseen objects alone on the table, each twice at five places",
+    "density": "60 unseen targets among 1, 3, 6, 9 and 12 objects",
+    "adversarial": "polished, transparent and camouflaged objects, and neighbours that look like the target",
+    "camera_shift": "60 scenes of unseen_objects, the head camera moved and turned by up to 8 cm and degrees",
+    "physics_shift": "60 scenes of unseen_objects with less friction, and with lighter or heavier objects",
+    "latency": "60 scenes of unseen_objects in which the world runs on for up to 400 ms while the policy thinks",
+    "renderer_shift": "120 scenes of unseen_objects, drawn by MuJoCo's Filament renderer",
+    "disturbance": "the target is shoved by 3 to 6 cm while the hand reaches for it",
+    "smoke": "a mix of the others that takes under a minute, for continuous integration",
     "train": "seen objects under training looks, for demonstrations; no claim is made on it",
+}
+
+# CPU seconds that the expert takes for an episode, scene and all, as measured; a shove costs it a second grasp.
+USUAL_EXPERT_S = 2.4
+EXPERT_S: Mapping[str, float] = {"disturbance": 4.5}
+
+# What reports may group a suite by. A suite that is not named here has no axes.
+AXES: Mapping[str, tuple[str, ...]] = {
+    "unseen_backgrounds": ("table",),
+    "unseen_lighting": ("lighting",),
+    "generalization": ("part", "table", "lighting"),
+    "baselines": ("part", "table", "lighting"),
+    "single_object": ("part", "place"),
+    "density": ("objects",),
+    "adversarial": ("difficulty",),
+    "camera_shift": ("camera",),
+    "physics_shift": ("physics",),
+    "latency": ("latency",),
+    "renderer_shift": ("renderer",),
+    "smoke": ("part",),
+}
+
+
+def _physics(at: Cell) -> str:
+    factors = {"friction": at.condition.friction, "mass": at.condition.mass}
+    return ", ".join(f"{what} x {factor:g}" for what, factor in factors.items() if factor != 1.0) or "as usual"
+
+
+# Axis -> the level of an episode on it.
+LEVELS: Mapping[str, Callable[[Cell], str]] = {
+    "part": lambda at: at.name.rpartition("/")[2],
+    "table": lambda at: at.condition.looks[0][0],
+    "lighting": lambda at: at.condition.looks[0][1],
+    "place": lambda at: at.condition.place_name,
+    "objects": lambda at: str(at.condition.objects),
+    "difficulty": lambda at: at.condition.finish or "look-alikes",
+    "camera": lambda at: f"{at.condition.camera:g} cm and deg",
+    "physics": _physics,
+    "latency": lambda at: f"{at.condition.latency_ms:g} ms",
+    "renderer": lambda at: at.condition.renderer,
 }
 
 
@@ -16,19 +72,51 @@ DESCRIPTIONS = {
 class Suite:
     """A named list of episodes: indices 0 to size - 1 are published.
 
-    The indices go on without end: from `size` upwards lie more scenes of the same distribution. `version` changes
-    whenever any number of any episode, or any setting of the physics, changes.
+    The indices go on without end: from `size` upwards lie more scenes of the same distribution (but not of a list in
+    a file). `version` changes whenever any number of any episode, or any setting of the physics, changes. `axes` are
+    the names by which its episodes can be grouped, see `axis_levels`.
     """
 
     name: str
     version: int
     size: int
     description: str
+    axes: tuple[str, ...] = ()
+
+
+def suite_names() -> tuple[str, ...]:
+    """Every published suite, as they are listed."""
+    return tuple(DESCRIPTIONS)
 
 
 def get_suite(name: str) -> Suite:
-    """The suite called `name`; raises UsageError listing the choices."""
-    known = distributions()
-    if name not in known:
-        raise UsageError(f"unknown suite {name!r}; choose from: {', '.join(sorted(known))}")
-    return Suite(name, known[name].version, known[name].size, DESCRIPTIONS[name])
+    """The suite called `name`: a published one, "user:NAME" of one's own objects, or a JSON file of episodes.
+
+    Raises UsageError for any other, and says what there is.
+    """
+    try:
+        made = distribution(name)
+    except EpisodeError as fault:
+        raise UsageError(str(fault)) from fault
+    return Suite(name, made.version, made.size, _description(name), AXES.get(name, ()))
+
+
+def expert_minutes(suite: Suite, cores: int) -> float:
+    """About how long the scripted expert takes for the published episodes on so many cores."""
+    return suite.size * EXPERT_S.get(suite.name, USUAL_EXPERT_S) / 60 / cores
+
+
+def axis_levels(suite: Suite, index: int) -> dict[str, str]:
+    """Axis -> level of the episode at `index`, for each of the suite's axes. Builds no scene."""
+    if not suite.axes:
+        return {}
+    at = cell(suite.name, distributions()[suite.name], index)
+    return {axis: LEVELS[axis](at) for axis in suite.axes}
+
+
+def _description(name: str) -> str:
+    if name.startswith(USER_SUITE):
+        return f"{', '.join(distribution(name).targets)} in clutter of seen objects"
+    if name.endswith(LIST_SUFFIX):
+        return "episodes of one's own, from a file"
+    return DESCRIPTIONS[name]

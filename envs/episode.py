@@ -2,29 +2,61 @@
 
 import functools
 import hashlib
-import itertools
 import json
 import zlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
-import mujoco
 import numpy as np
 
-from assets.looks.looks import TRAIN_LIGHTINGS, TRAIN_TABLES, LookSpec
+from assets.looks.looks import LookSpec
 from assets.objects import imported, library
-from assets.objects.build import hull_points
+from assets.objects.finish import finished
 from assets.objects.language import Placed, referring_expressions
-from assets.objects.types import ObjectSpec
 from assets.robots.rm75 import POSES
 from envs import spec
+from envs.changes import NONE, Changes
 from envs.interface import EpisodeError
+from envs.placing import (
+    LEAST_X,
+    LEAST_Y,
+    NEIGHBOUR_GAP_M,
+    TARGET_X,
+    TARGET_Y,
+    draw_head_shift,
+    draw_shove,
+    outline_on_table,
+    place,
+    separation,
+)
 from envs.settling import NoRest, settle
+from envs.suites import TRAIN_LOOKS, Cell, Condition, Distribution, Mix, cell, distributions
+
+__all__ = [  # with what datagen needs of envs.placing
+    "LEAST_X",
+    "LEAST_Y",
+    "NEIGHBOUR_GAP_M",
+    "TARGET_X",
+    "TARGET_Y",
+    "EpisodeSpec",
+    "PlacedObject",
+    "distribution",
+    "distributions",
+    "make_episode",
+    "outline_on_table",
+    "separation",
+]
 
 MAX_OBJECTS = 12
-PLACEMENT_TRIES = 60
 SCENE_TRIES = 40
+# How many objects stand on the table (1 to 9, about 6).
+COUNT_WEIGHTS = np.array([2, 3, 6, 11, 17, 21, 18, 13, 9]) / 100.0
+MIN_VISIBLE_PX = 320  # by ray casting; leaves room over the promised 200 rendered pixels
+ARM_START_NOISE_RAD = 0.02
+USER_SUITE, USER_SUITE_SIZE = "user:", 100
+LIST_SUFFIX = ".json"
 
 
 @dataclass(frozen=True)
@@ -48,10 +80,14 @@ class EpisodeSpec:
     phrasings: tuple[str, ...]
     look: LookSpec
     arm_start_rad: tuple[float, ...]
+    changes: Changes = NONE
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain JSON values; `from_dict` is the inverse."""
-        return asdict(self)
+        """Plain JSON values; `from_dict` is the inverse. "changes" stands there only if there are any."""
+        values = asdict(self)
+        del values["changes"]
+        changes = self.changes.as_dict()
+        return values | {"changes": changes} if changes else values
 
     @staticmethod
     def from_dict(values: dict[str, Any]) -> "EpisodeSpec":
@@ -64,8 +100,9 @@ class EpisodeSpec:
             fields["look"] = LookSpec(**fields["look"])
             fields["phrasings"] = tuple(fields["phrasings"])
             fields["arm_start_rad"] = tuple(fields["arm_start_rad"])
+            fields["changes"] = Changes.from_dict(fields.get("changes", {}))
             return EpisodeSpec(**fields)
-        except (KeyError, TypeError) as err:
+        except (KeyError, TypeError, ValueError) as err:
             raise EpisodeError(f"not an episode: {err}; expected the fields of EpisodeSpec.as_dict()") from err
 
     @property
@@ -76,54 +113,44 @@ class EpisodeSpec:
 
 
 @dataclass(frozen=True)
-class Distribution:
-    """What a suite draws its scenes from. `version` is bumped when any number here or in the physics changes."""
+class Listed:
+    """Episodes that a user wrote down. `version` follows from the bytes of the file."""
 
     version: int
-    targets: tuple[str, ...]
-    neighbours: tuple[str, ...]
-    size: int
-    looks: tuple[tuple[str, str], ...] = (("white", "white"),)
+    episodes: tuple[EpisodeSpec, ...]
+
+    @property
+    def size(self) -> int:
+        """How many there are; unlike a drawn suite, it ends there."""
+        return len(self.episodes)
+
+    @property
+    def looks(self) -> tuple[tuple[str, str], ...]:
+        """Table and lighting of the episodes, each pair once."""
+        return tuple(dict.fromkeys((episode.look.table, episode.look.lighting) for episode in self.episodes))
 
 
-# How many objects stand on the table (1 to 9, about 6).
-COUNT_WEIGHTS = np.array([2, 3, 6, 11, 17, 21, 18, 13, 9]) / 100.0
-# The target's origin is drawn from the part of the table that the arm covers without a hole (m, in world).
-TARGET_X, TARGET_Y = (0.41, 0.57), (-0.38, 0.02)
-NEIGHBOUR_X, NEIGHBOUR_Y = (0.40, 0.70), (-0.41, 0.14)
-# Outlines stay on the table top and out of the space where the hand waits at the start of an episode.
-LEAST_X, LEAST_Y = 0.37, -0.425
-# Free space between outlines on the table: room for fingers around the target, less among neighbours.
-TARGET_GAP_M, NEIGHBOUR_GAP_M = 0.025, 0.008
-MIN_VISIBLE_PX = 320  # by ray casting; leaves room over the promised 200 rendered pixels
-# Looks that training may show: the plain room and the training variants, never a look of the tests.
-TRAIN_LOOKS = (("white", *TRAIN_TABLES), ("white", *TRAIN_LIGHTINGS))
-ARM_START_NOISE_RAD = 0.02
-USER_SUITE, USER_SUITE_SIZE = "user:", 100
+def distribution(suite: str) -> Distribution | Mix | Listed:
+    """What a suite is made of: the name of one of `distributions`, "user:blue_mug,cup" or "user:all" of one's own
+    objects, or the path of a JSON file with a list of episodes as `EpisodeSpec.as_dict` gives them.
 
-
-@functools.cache
-def distributions() -> dict[str, Distribution]:
-    """Name -> distribution of every suite."""
-    return {
-        "unseen_objects": Distribution(1, library.UNSEEN, library.UNSEEN, 360),
-        "seen_objects": Distribution(1, library.SEEN, library.SEEN, 360),
-        "train": Distribution(1, library.SEEN, library.SEEN, 2000, tuple(itertools.product(*TRAIN_LOOKS))),
-    }
-
-
-def distribution(suite: str) -> Distribution:
-    """The distribution of a suite: one of `distributions`, or "user:blue_mug,cup", "user:all" of one's own objects.
-
-    Raises EpisodeError for an unknown name, or for a user's object that is missing or unreadable.
+    Raises EpisodeError for an unknown name, for a user's object that is missing, or for an unreadable file.
     """
     if suite.startswith(USER_SUITE):
         return _of_user(suite)
+    if suite.endswith(LIST_SUFFIX):
+        return _of_file(suite)
     known = distributions()
     if suite not in known:
-        own = f"{USER_SUITE}NAME for an object of your own"
+        own = f"{USER_SUITE}NAME for an object of your own, FILE{LIST_SUFFIX} for episodes of your own"
         raise EpisodeError(f"unknown suite {suite!r}; choose one of: {', '.join(sorted(known))}, or {own}")
     return known[suite]
+
+
+def episode_count(suite: str) -> int | None:
+    """How many episodes a suite has, or None where they go on without end beyond the published ones."""
+    listed = distribution(suite)
+    return listed.size if isinstance(listed, Listed) else None
 
 
 @functools.cache
@@ -140,31 +167,73 @@ def _of_user(suite: str) -> Distribution:
         digests = "".join(imported.find(target).digest for target in targets)
     except KeyError as fault:
         raise EpisodeError(str(fault)) from fault
-    looks = tuple(itertools.product(*TRAIN_LOOKS))
-    return Distribution(zlib.crc32(digests.encode()), targets, (*library.SEEN, *targets), USER_SUITE_SIZE, looks)
+    conditions = (Condition(looks=TRAIN_LOOKS),)
+    return Distribution(zlib.crc32(digests.encode()), targets, (*library.SEEN, *targets), USER_SUITE_SIZE, conditions)
+
+
+@functools.cache
+def _of_file(path: str) -> Listed:
+    """The episodes of a JSON file, under the suite's name and numbered in their order. Read once."""
+    try:
+        content = Path(path).read_bytes()
+        rows = json.loads(content)
+    except OSError as err:
+        raise EpisodeError(f"cannot read the suite {path}: {err.strerror or err}") from err
+    except ValueError as err:
+        raise EpisodeError(f"the suite {path} is no JSON: {err}") from err
+    if not isinstance(rows, list) or not rows:
+        raise EpisodeError(f"the suite {path} must hold a list of episodes, each as EpisodeSpec.as_dict() gives it")
+    version = zlib.crc32(content)
+    return Listed(version, tuple(_listed(path, version, index, row) for index, row in enumerate(rows)))
+
+
+def _listed(path: str, version: int, index: int, row: Any) -> EpisodeSpec:
+    try:
+        if not isinstance(row, dict):
+            raise EpisodeError(f"not an episode: {type(row).__name__}; expected the fields of EpisodeSpec.as_dict()")
+        episode = EpisodeSpec.from_dict(row)
+        if not 1 <= len(episode.objects) <= MAX_OBJECTS:
+            raise EpisodeError(f"a scene holds 1 to {MAX_OBJECTS} objects; got {len(episode.objects)}")
+        for placed in episode.objects:
+            library.get_object(placed.object_id)
+    except (EpisodeError, KeyError) as err:
+        raise EpisodeError(f"episode {index} of the suite {path}: {err.args[0]}") from err
+    return replace(episode, suite=path, version=version, index=index)
 
 
 @functools.lru_cache(maxsize=64)
 def make_episode(suite: str, index: int, version: int | None = None) -> EpisodeSpec:
-    """The episode at `index` (>= 0, without end) of a suite.
+    """The episode at `index` (>= 0, without end, but for a file's list) of a suite.
 
     A pure function: it depends on nothing but its arguments and the versions of MuJoCo and of this package.
-    Raises EpisodeError for an unknown suite, another version than the present one, or a negative index.
+    Raises EpisodeError for an unknown suite, another version than the present one, or an index that cannot be.
     """
     dist = distribution(suite)
     if version is not None and version != dist.version:
         raise EpisodeError(f"suite {suite} is at version {dist.version} here; version {version} was asked for")
     if index < 0:
         raise EpisodeError(f"episode indices start at 0; got {index}")
-    round_, place = divmod(index, len(dist.targets))
-    order = _rng(suite, dist.version, "order", round_).permutation(len(dist.targets))
-    target = dist.targets[order[place]]
-    rng = _rng(suite, dist.version, "scene", index)
+    if isinstance(dist, Listed):
+        if index >= dist.size:
+            raise EpisodeError(f"the suite {suite} lists {dist.size} episodes, 0 to {dist.size - 1}; got {index}")
+        return dist.episodes[index]
+    return _drawn(cell(suite, dist, index), EpisodeSpec(suite, dist.version, index, (), "", (), LookSpec(), ()))
+
+
+def _drawn(at: Cell, blank: EpisodeSpec) -> EpisodeSpec:
+    source = at.source
+    # Where conditions share a scene, its seed knows only the number of the target.
+    seed, number = (source.scenes_of, at.number) if source.scenes_of else (at.name, at.index)
+    round_, turn = divmod(at.number, len(source.targets))
+    order = _rng(seed, source.version, "order", round_).permutation(len(source.targets))
+    target = source.targets[order[turn]]
+    rng, more = (_rng(seed, source.version, purpose, number) for purpose in ("scene", "changes"))
     for _ in range(SCENE_TRIES):
-        episode = _try_scene(rng, dist, target, EpisodeSpec(suite, dist.version, index, (), "", (), LookSpec(), ()))
-        if episode is not None:
-            return episode
-    raise EpisodeError(f"no scene found for {suite}[{index}] with target {target} after {SCENE_TRIES} tries")
+        episode = _try_scene(rng, source, target, at.condition, blank)
+        changes = None if episode is None else _draw_changes(more, at, episode)
+        if changes is not None:
+            return replace(episode, changes=changes)
+    raise EpisodeError(f"no scene found for {at.name}[{at.index}] with target {target} after {SCENE_TRIES} tries")
 
 
 def _rng(suite: str, version: int, purpose: str, number: int) -> np.random.Generator:
@@ -172,13 +241,14 @@ def _rng(suite: str, version: int, purpose: str, number: int) -> np.random.Gener
     return np.random.default_rng(np.random.SeedSequence([key, version, number]))
 
 
-def _try_scene(rng: np.random.Generator, dist: Distribution, target: str, blank: EpisodeSpec) -> EpisodeSpec | None:
-    count = 1 + int(rng.choice(len(COUNT_WEIGHTS), p=COUNT_WEIGHTS))
-    others = [i for i in dist.neighbours if i != target]
-    ids = [target, *(others[k] for k in rng.choice(len(others), size=count - 1, replace=False))]
+def _try_scene(
+    rng: np.random.Generator, dist: Distribution, target: str, condition: Condition, blank: EpisodeSpec
+) -> EpisodeSpec | None:
+    ids = _draw_objects(rng, dist, target, condition)
     specs = [library.get_object(i) for i in ids]
     poses = [int(rng.integers(len(s.rest_poses))) for s in specs]
-    placed = _place(rng, specs, [s.rest_quats[pose] for s, pose in zip(specs, poses, strict=True)])
+    rests = [s.rest_quats[pose] for s, pose in zip(specs, poses, strict=True)]
+    placed = place(rng, specs, rests, condition.place or (TARGET_X, TARGET_Y))
     if placed is None:
         return None
     try:
@@ -189,9 +259,10 @@ def _try_scene(rng: np.random.Generator, dist: Distribution, target: str, blank:
         PlacedObject(i, tuple(map(float, pose[:3])), tuple(map(float, pose[3:])))
         for i, pose in zip(ids, settled, strict=True)
     )
-    words = [Placed(s, (float(at[0]), float(at[1])), pose) for s, at, pose in zip(specs, settled, poses, strict=True)]
+    table, lighting = condition.looks[int(rng.integers(len(condition.looks)))]
+    seen = [finished(s, condition.finish, table) for s in specs]  # the words tell of what can be seen
+    words = [Placed(s, (float(at[0]), float(at[1])), pose) for s, at, pose in zip(seen, settled, poses, strict=True)]
     phrasings = referring_expressions(words[0], words[1:])
-    table, lighting = dist.looks[int(rng.integers(len(dist.looks)))]
     return replace(
         blank,
         objects=objects,
@@ -204,63 +275,36 @@ def _try_scene(rng: np.random.Generator, dist: Distribution, target: str, blank:
     )
 
 
-def _place(rng: np.random.Generator, specs: Sequence[ObjectSpec], rests: Sequence[tuple]) -> np.ndarray | None:
-    """Poses (N, 7) with room between the outlines, or None if the table is too full for this draw."""
-    poses: list[np.ndarray] = []
-    outlines: list[np.ndarray] = []
-    for i, (object_spec, (quat, height)) in enumerate(zip(specs, rests, strict=True)):
-        xs, ys = (TARGET_X, TARGET_Y) if i == 0 else (NEIGHBOUR_X, NEIGHBOUR_Y)
-        for _ in range(PLACEMENT_TRIES):
-            yaw = rng.uniform(-np.pi, np.pi)
-            turned = np.zeros(4)
-            mujoco.mju_mulQuat(turned, np.array([np.cos(yaw / 2), 0, 0, np.sin(yaw / 2)]), np.asarray(quat, float))
-            xy = np.array([rng.uniform(*xs), rng.uniform(*ys)])
-            outline = outline_on_table(object_spec, turned) + xy
-            if outline[:, 0].min() < LEAST_X or outline[:, 1].min() < LEAST_Y:
-                continue
-            gaps = [TARGET_GAP_M if j == 0 else NEIGHBOUR_GAP_M for j in range(i)]
-            if all(separation(outline, other) >= gap for other, gap in zip(outlines, gaps, strict=True)):
-                poses.append(np.concatenate([xy, [height], turned]))
-                outlines.append(outline)
-                break
-        else:
+def _draw_objects(rng: np.random.Generator, dist: Distribution, target: str, condition: Condition) -> list[str]:
+    """Ids of the scene, the target first."""
+    count = condition.objects or 1 + int(rng.choice(len(COUNT_WEIGHTS), p=COUNT_WEIGHTS))
+    others: Sequence[str] = [i for i in dist.neighbours if i != target]
+    if condition.alike:
+        others = [i for i in others if library.family_of(i) is library.family_of(target)]
+    return [target, *(others[k] for k in rng.choice(len(others), size=count - 1, replace=False))]
+
+
+def _draw_changes(rng: np.random.Generator, at: Cell, episode: EpisodeSpec) -> Changes | None:
+    """What the cell's condition changes in a scene; None if the scene has no room for it."""
+    condition, move, turn, shove = at.condition, np.zeros(3), np.zeros(3), None
+    worst = max(other.camera for other in at.source.conditions)
+    if worst:  # the same direction at every level
+        drawn = draw_head_shift(rng, episode.objects[0].pos, worst)
+        if drawn is None:
             return None
-    return np.array(poses)
-
-
-def outline_on_table(object_spec: ObjectSpec, quat: np.ndarray) -> np.ndarray:
-    """Convex outline (K, 2), counter-clockwise, of an object's shadow on the table, around its body origin."""
-    matrix = np.zeros(9)
-    mujoco.mju_quat2Mat(matrix, quat)
-    flat = (hull_points(object_spec) @ matrix.reshape(3, 3).T)[:, :2]
-    return _convex_hull(flat)
-
-
-def _convex_hull(points: np.ndarray) -> np.ndarray:
-    """Andrew's monotone chain, (K, 2) counter-clockwise; qhull would cost ten times as much for these few points."""
-    ordered = sorted(map(tuple, np.round(points, 6)))
-
-    def chain(sequence: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
-        hull: list[tuple[float, float]] = []
-        for p in sequence:
-            while len(hull) >= 2:
-                (ax, ay), (bx, by) = hull[-2], hull[-1]
-                if (bx - ax) * (p[1] - ay) - (by - ay) * (p[0] - ax) > 0:
-                    break
-                hull.pop()
-            hull.append(p)
-        return hull[:-1]
-
-    return np.array(chain(ordered) + chain(ordered[::-1]))
-
-
-def separation(a: np.ndarray, b: np.ndarray) -> float:
-    """Widest gap between two convex outlines over the directions of their edges (m); negative when they overlap.
-
-    A lower bound of the true distance, which is what keeping a clearance needs.
-    """
-    edges = np.concatenate([np.roll(a, -1, axis=0) - a, np.roll(b, -1, axis=0) - b])
-    normals = np.stack([edges[:, 1], -edges[:, 0]], axis=1)
-    normals = normals / np.linalg.norm(normals, axis=1, keepdims=True)
-    pa, pb = normals @ a.T, normals @ b.T
-    return float(np.maximum(pb.min(axis=1) - pa.max(axis=1), pa.min(axis=1) - pb.max(axis=1)).max())
+        move, turn = drawn[0] * condition.camera / 100, drawn[1] * np.radians(condition.camera)
+    if condition.shoved:
+        specs = [library.get_object(o.object_id) for o in episode.objects]
+        shove = draw_shove(rng, specs, np.array([(*o.pos, *o.quat) for o in episode.objects]))
+        if shove is None:
+            return None
+    return Changes(
+        finish=condition.finish,
+        head_move_m=tuple(map(float, move)),
+        head_turn_rad=tuple(map(float, turn)),
+        friction=condition.friction,
+        mass=condition.mass,
+        latency_ms=condition.latency_ms,
+        renderer=condition.renderer,
+        shove=shove,
+    )

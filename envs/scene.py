@@ -17,6 +17,7 @@ from assets.robots.station import build_station
 from envs import spec
 from envs.episode import EpisodeSpec
 from envs.interface import EpisodeError
+from envs.interventions import altered, shift_head_camera
 from envs.physics import set_options
 
 # What a geom belongs to, one bit each, so that a contact is classified by a single look-up; object i is OBJECT << i.
@@ -63,14 +64,17 @@ def _station(hand: str) -> mujoco.MjSpec:
 
 
 def build_scene(episode: EpisodeSpec, hand: str = "g0r") -> Scene:
-    """Compose and compile one episode. Raises EpisodeError for a hand or an object that does not exist."""
+    """Compose and compile one episode with its changes. Raises EpisodeError for a hand or an object that cannot be."""
+    changes, look = episode.changes, episode.look
     try:
-        hand_spec, objects = get_hand(hand), tuple(get_object(o.object_id) for o in episode.objects)
-    except KeyError as err:
+        hand_spec = get_hand(hand)
+        objects = tuple(altered(get_object(o.object_id), changes, look.table) for o in episode.objects)
+    except (KeyError, ValueError) as err:
         raise EpisodeError(err.args[0]) from err
     world = _station(hand).copy()
     set_options(world)
-    apply_look(world, episode.look)
+    apply_look(world, look)
+    shift_head_camera(world, changes)
     for i, (object_spec, placed) in enumerate(zip(objects, episode.objects, strict=True)):
         add_object(world, object_spec, spec.object_name(i), placed.pos, placed.quat)
     model = world.compile()

@@ -18,11 +18,13 @@ from gymnasium import spaces
 from assets.looks.looks import animate
 from assets.robots.hands import HANDS
 from envs import outcome, spec
+from envs.changes import CLASSIC
 from envs.control import Servo, check_action
-from envs.episode import MAX_OBJECTS, EpisodeSpec, distribution, make_episode
+from envs.episode import MAX_OBJECTS, EpisodeSpec, distribution, episode_count, make_episode
 from envs.home import homing_actions
 from envs.instruction import MAX_LETTERS, InstructionSpace
 from envs.interface import EpisodeError, GraspEnv, Observation, Truth
+from envs.interventions import Shover, palm_in_world
 from envs.lazy import LazyObservation
 from envs.physics import resting_objects_sleep
 from envs.readings import raised_m, station_force_n, touched_objects
@@ -36,7 +38,6 @@ OBS_MODES = ("state", "rgb")
 REWARD_MODES = ("sparse", "dense")
 STATE_KIND = mujoco.mjtState.mjSTATE_INTEGRATION
 RANDOM_INDICES = 2**31  # reset without options draws its episode index from this many
-PALM_IN_HAND = (0.0, 0.03, 0.12)  # where the dense reward draws the target to (m, hand frame)
 _OBJECT_NUMBERS = np.arange(MAX_OBJECTS)
 
 
@@ -55,6 +56,7 @@ class SavedState:
     outcome: str | None
     slip_m: float | None
     random: dict[str, Any]
+    shove_steps: int = 0
 
 
 class SimEnv(GraspEnv):
@@ -117,6 +119,7 @@ class SimEnv(GraspEnv):
             raise EpisodeError(f"the attempt has ended ({self.outcome}); call reset() or retry()")
         checked = check_action(action)
         self._peak_n = 0.0
+        self.shover.act(self.data)
         self._drive(checked, self._watch)
         self._read()
         self.progress = outcome.advance(self.progress, self._readings)
@@ -198,7 +201,7 @@ class SimEnv(GraspEnv):
         return SavedState(
             self.hand, self.scene.episode, physics, self.servo.reference_rad.copy(), self.progress,
             self._start_poses.copy(), self._readings, self._touches, self.outcome, self.slip_m,
-            self.np_random.bit_generator.state,
+            self.np_random.bit_generator.state, self.shover.steps,
         )  # fmt: skip
 
     def load_state(self, saved: SavedState) -> tuple[Observation, dict[str, Any]]:
@@ -219,7 +222,7 @@ class SimEnv(GraspEnv):
         self.progress, self.outcome, self.slip_m = saved.progress, saved.outcome, saved.slip_m
         self._readings, self._touches = saved.readings, saved.touches
         self._start_poses = saved.start_poses.copy()
-        self.np_random.bit_generator.state = saved.random
+        self.np_random.bit_generator.state, self.shover.steps = saved.random, saved.shove_steps
         return self._observe(), self._info()
 
     # Inside.
@@ -246,7 +249,9 @@ class SimEnv(GraspEnv):
             return EpisodeSpec.from_dict(episode)
         if episode is not None:
             return episode
-        return make_episode(self.suite, int(self.np_random.integers(RANDOM_INDICES)) if index is None else int(index))
+        if index is None:
+            index = self.np_random.integers(episode_count(self.suite) or RANDOM_INDICES)
+        return make_episode(self.suite, int(index))
 
     def _loaded(self) -> Scene:
         if self.scene is None:
@@ -267,7 +272,7 @@ class SimEnv(GraspEnv):
         scene = build_scene(episode, self.hand)
         self.close()
         self.scene, self.data = scene, scene.initial_data()
-        self.servo = Servo(scene.model, scene.hand)
+        self.servo, self.shover = Servo(scene.model, scene.hand), Shover(scene)
         self.servo.reset(self.data, np.asarray(episode.arm_start_rad), np.asarray(scene.hand.rest_action))
         animate(scene.model, episode.look, 0.0)
         mujoco.mj_forward(scene.model, self.data)
@@ -331,9 +336,8 @@ class SimEnv(GraspEnv):
             return 1.0
         if self.reward_mode == "sparse":
             return 0.0
-        hand = self.data.site("hand/frame")
-        palm = hand.xpos + hand.xmat.reshape(3, 3) @ PALM_IN_HAND
-        reach = np.exp(-5.0 * float(np.linalg.norm(self.data.xpos[self.scene.object_bodies[0]] - palm)))
+        away_m = np.linalg.norm(self.data.xpos[self.scene.object_bodies[0]] - palm_in_world(self.data))
+        reach = np.exp(-5.0 * float(away_m))
         lift = np.clip(self._readings.target_lowest_m / spec.LIFT_HEIGHT_M, 0.0, 1.0)
         return float(0.3 * reach + 0.2 * self.progress.touched + 0.4 * lift)
 
@@ -348,6 +352,8 @@ class SimEnv(GraspEnv):
         return observation | {camera: self._draw(camera) for camera in cameras}
 
     def _draw(self, camera: str) -> np.ndarray:
+        if (renderer := self.scene.episode.changes.renderer) != CLASSIC:
+            raise EpisodeError(f"this episode wants its pictures drawn by {renderer!r}; there is only {CLASSIC!r} here")
         return self._observing_rig().render(self.data, camera)
 
     def _info(self) -> dict[str, Any]:

@@ -172,7 +172,7 @@ def test_a_damaged_row_is_named(capsys):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--suite", "moon"), "unknown suite 'moon'; choose from: seen_objects, train, unseen_objects"),
+        (("--suite", "moon"), "unknown suite 'moon'; choose one of: adversarial, "),
         (("--policy", "oracle"), "unknown policy 'oracle'; choose from: default, expert, hold-still, random"),
         (("--hand", "claw"), "unknown hand 'claw'; choose from: g0r, rh56"),
         (("--episodes", "0"), "--episodes must be at least 1, got 0"),

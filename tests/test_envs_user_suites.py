@@ -1,5 +1,6 @@
-"""Suites of a user's own objects: `user:NAME` works wherever the name of a suite does."""
+"""Suites of a user's own: `user:NAME` for objects and FILE.json for episodes work wherever a suite's name does."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -115,3 +116,60 @@ def test_the_environment_runs_it(folder):
     _, _, _, _, info = env.step(observation["state"])
     assert np.isfinite(info["object_poses"]).all()
     env.close()
+
+
+def listed(tmp_path, rows) -> str:
+    path = tmp_path / "mine.json"
+    path.write_text(rows if isinstance(rows, str) else json.dumps(rows))
+    return str(path)
+
+
+def test_episodes_from_a_file_are_played_in_their_order(tmp_path):
+    written = [make_episode("camera_shift", 4), make_episode("disturbance", 1)]
+    suite = listed(tmp_path, [episode.as_dict() for episode in written])
+    assert checked_suite(Options(suite=suite)).size == distribution(suite).size == 2
+    assert distribution(suite).looks == (("white", "white"),)
+    for index, episode in enumerate(written):
+        made = make_episode(suite, index)
+        assert (made.suite, made.version, made.index) == (suite, distribution(suite).version, index)
+        assert replace(made, suite=episode.suite, version=1, index=episode.index) == episode
+    with pytest.raises(EpisodeError, match=r"lists 2 episodes, 0 to 1; got 2"):
+        make_episode(suite, 2)
+    env = SimEnv(suite)
+    for seed in range(3):
+        env.reset(seed=seed)
+        assert env.scene.episode in (make_episode(suite, 0), make_episode(suite, 1))
+
+
+def test_another_file_is_another_version(tmp_path):
+    rows = [make_episode("density", index).as_dict() for index in range(2)]
+    before = distribution(listed(tmp_path, rows)).version
+    episodes._of_file.cache_clear()
+    assert distribution(listed(tmp_path, rows[:1])).version != before
+
+
+GOOD = make_episode("seen_objects", 0).as_dict()
+
+
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        ("[", r"mine\.json is no JSON"),
+        ("{}", r"mine\.json must hold a list of episodes"),
+        ([], r"mine\.json must hold a list of episodes"),
+        ([GOOD, 7], r"episode 1 of the suite .*mine\.json: not an episode: int"),
+        ([{**GOOD, "colour": 1}], "episode 0 .*colour"),
+        ([{**GOOD, "look": {"table": "lava"}}], "episode 0 .*unknown table 'lava'"),
+        ([{**GOOD, "objects": []}], "episode 0 .*1 to 12 objects; got 0"),
+        ([{**GOOD, "objects": [{**GOOD["objects"][0], "object_id": "mug_99"}]}], "episode 0 .*unknown object 'mug_99'"),
+        ([{**GOOD, "changes": {"friction": 2}}], r"episode 0 .*friction lies in \(0, 1\]"),
+    ],
+)
+def test_a_file_that_is_no_suite_is_refused_in_words(tmp_path, rows, words):
+    with pytest.raises(UsageError, match=words):
+        checked_suite(Options(suite=listed(tmp_path, rows)))
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(EpisodeError, match=r"cannot read the suite .*none\.json: No such file"):
+        make_episode(str(tmp_path / "none.json"), 0)

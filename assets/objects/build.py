@@ -74,7 +74,7 @@ def _add_visual(world: mujoco.MjSpec, body: mujoco.MjsBody, visual: Visual, name
     mesh.inertia = mujoco.mjtMeshInertia.mjMESH_INERTIA_SHELL
     material = world.add_material(name=name, specular=0.6 * visual.gloss, shininess=0.2 + 0.6 * visual.gloss)
     if visual.texture is None:
-        material.rgba = [*visual.rgb, 1.0]
+        material.rgba = [*visual.rgb, visual.alpha]
     else:
         height, width, channels = visual.texture.shape
         texture = world.add_texture(name=name, type=mujoco.mjtTexture.mjTEXTURE_2D)
@@ -87,7 +87,7 @@ def _add_visual(world: mujoco.MjSpec, body: mujoco.MjsBody, visual: Visual, name
         type=mujoco.mjtGeom.mjGEOM_MESH,
         meshname=name,
         material=name,
-        rgba=[*visual.rgb, 1.0],
+        rgba=[*visual.rgb, visual.alpha],
         group=VISUAL_GROUP,
         contype=VISUAL_BITS[0],
         conaffinity=VISUAL_BITS[1],

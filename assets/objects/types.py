@@ -39,13 +39,15 @@ class Piece:
 class Visual:
     """One drawn part in the body frame: a mesh with one colour or one picture.
 
-    rgb: (3,) in [0, 1]; texture: (H, W, 3) uint8, first row on top (v = 1), or None; gloss: 0 matt to 1 shiny.
+    rgb: (3,) in [0, 1]; texture: (H, W, 3) uint8, first row on top (v = 1), or None; gloss: 0 matt to 1 shiny;
+    alpha: 1 opaque to 0 invisible.
     """
 
     mesh: Mesh
     rgb: tuple[float, float, float] = (1.0, 1.0, 1.0)
     texture: np.ndarray | None = None
     gloss: float = 0.3
+    alpha: float = 1.0
 
 
 @dataclass(frozen=True)

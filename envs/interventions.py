@@ -1,0 +1,101 @@
+"""Carries out what an episode changes: objects and head camera in the model, and the shove while it runs."""
+
+import functools
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import mujoco
+import numpy as np
+
+from assets.objects.finish import finished
+from assets.objects.types import ObjectSpec
+from envs import spec
+from envs.changes import Changes
+from envs.placing import SHOVE_STEPS, rotated, slid
+
+if TYPE_CHECKING:
+    from envs.scene import Scene
+
+PALM_IN_HAND = (0.0, 0.03, 0.12)  # the middle of what the hand closes around (m, hand frame)
+TOUCH_M = 0.001  # a shoved target stops before it lies deeper than this in anything
+HEAD_PARTS = "head_camera_shell"  # the housing that goes with the head camera
+
+
+def altered(object_spec: ObjectSpec, changes: Changes, table: str) -> ObjectSpec:
+    """The object as it looks and weighs in an episode; itself where nothing is changed.
+
+    Raises ValueError for a finish that the table top `table` does not allow.
+    """
+    seen = finished(object_spec, changes.finish, table)
+    return seen if changes.friction == changes.mass == 1.0 else _weighed(seen, changes.friction, changes.mass)
+
+
+@functools.lru_cache(maxsize=1024)
+def _weighed(object_spec: ObjectSpec, friction: float, mass: float) -> ObjectSpec:
+    return replace(
+        object_spec,
+        friction=object_spec.friction * friction,
+        mass_kg=object_spec.mass_kg * mass,
+        inertia_kg_m2=tuple(value * mass for value in object_spec.inertia_kg_m2),
+    )
+
+
+def shift_head_camera(world: mujoco.MjSpec, changes: Changes) -> None:
+    """Move and turn the head camera of a station, and its housing with it. The turn is about the camera's own place."""
+    move, turn = np.array(changes.head_move_m), rotated(changes.head_turn_rad)
+    if not (move.any() or any(changes.head_turn_rad)):
+        return
+    camera = world.camera(spec.HEAD)
+    eye = np.array(camera.pos)
+    for part in (camera, world.geom(HEAD_PARTS)):
+        pos, quat, matrix = np.array(part.pos), np.zeros(4), np.zeros(9)
+        mujoco.mju_quat2Mat(matrix, np.array(part.quat))
+        mujoco.mju_mat2Quat(quat, (turn @ matrix.reshape(3, 3)).ravel())
+        part.pos, part.quat = eye + turn @ (pos - eye) + move, quat
+
+
+def palm_in_world(data: mujoco.MjData) -> np.ndarray:
+    """Position (3,) of the middle of the palm in world (m)."""
+    hand = data.site("hand/frame")
+    return hand.xpos + hand.xmat.reshape(3, 3) @ PALM_IN_HAND
+
+
+class Shover:
+    """Shoves the target once in an episode, as the episode says; see envs.changes.Shove.
+
+    A shove is written into the simulation: a few centimetres in SHOVE_STEPS control periods, upright on the table. It
+    ends early where anything is in its way, so that it never pushes one thing into another. `steps` is how far it has
+    come, SHOVE_STEPS once it is over.
+    """
+
+    def __init__(self, scene: "Scene") -> None:
+        self._scene, self.steps = scene, 0
+        self._shove = scene.episode.changes.shove
+
+    def act(self, data: mujoco.MjData) -> None:
+        """What happens to the target at the beginning of a control period."""
+        if self._shove is None or self.steps == SHOVE_STEPS:
+            return
+        target = data.xpos[self._scene.object_bodies[0]]
+        if self.steps == 0 and np.linalg.norm(palm_in_world(data) - target) > self._shove.at_m:
+            return
+        address = self._scene.object_qpos[0]
+        pose = slid(data.qpos[address], self._shove, 1.0 / SHOVE_STEPS)
+        if not self._is_free(data, pose):
+            self.steps = SHOVE_STEPS
+            return
+        data.qpos[address] = pose
+        data.qvel[self._scene.model.joint(spec.TARGET).dofadr[0] + np.arange(6)] = 0.0
+        self.steps += 1
+
+    def _is_free(self, data: mujoco.MjData, pose: np.ndarray) -> bool:
+        """Whether the target would touch nothing but the table in this pose."""
+        scene = self._scene
+        there = mujoco.MjData(scene.model)
+        there.qpos[:] = data.qpos
+        there.qpos[scene.object_qpos[0]] = pose
+        mujoco.mj_kinematics(scene.model, there)
+        mujoco.mj_collision(scene.model, there)
+        pairs = there.contact.geom[there.contact.dist < -TOUCH_M]
+        of_target = scene.model.geom_bodyid[pairs] == scene.object_bodies[0]
+        return not (of_target.any(axis=1) & ~scene.is_static[pairs].any(axis=1)).any()
