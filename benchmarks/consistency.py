@@ -1,6 +1,6 @@
 """How much of a controller changes when only the look of a scene does: `python -m benchmarks.consistency --policy P`.
 
-Scenes of a suite are dressed in every look in turn; objects and robot stand still. Beside the plain room, for each look:
+Scenes of a suite are dressed in every look in turn; objects and robot stand still. Beside the plain room, each look has:
 
 features   cosine of the visual features of the head view, cell by cell: 1 is the same
 target     the same, in the cells that the target touches
