@@ -1,6 +1,6 @@
 """How much of a controller changes when only the look of a scene does: `python -m benchmarks.consistency --policy P`.
 
-Scenes of a suite are dressed in every look in turn; objects and robot stand still. Beside the plain room, each look has:
+Scenes of a suite are dressed in every look in turn; objects and robot stand still. Beside the plain room, each has:
 
 features   cosine of the visual features of the head view, cell by cell: 1 is the same
 target     the same, in the cells that the target touches
@@ -43,6 +43,7 @@ LOOKS: dict[str, LookSpec] = {
     **{name: LookSpec(table=name) for name in TEST_TABLES},
     **{name: LookSpec(lighting=name) for name in TEST_LIGHTINGS},
 }
+WIDTH = 110  # of the table where no terminal says how wide it is
 TILE = (320, 240)
 FOUND_COLOUR = (255, 0, 200)
 
@@ -82,7 +83,7 @@ class Row:
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command. Returns the exit code: 0 it ran, 2 bad usage."""
     options = tyro.cli(Options, args=arguments, prog="python -m benchmarks.consistency", description=__doc__)
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else WIDTH)
     try:
         if options.scenes < 1 or options.first < 0:
             raise UsageError("--scenes must be at least 1 and --first at least 0")
