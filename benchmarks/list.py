@@ -14,6 +14,7 @@ from benchmarks.errors import UsageError
 from benchmarks.suites import Suite, axis_levels, expert_minutes, get_suite, suite_names
 
 WORKERS = 2
+WIDTH = 120  # of the table where no terminal says how wide it is
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Options:
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command. Returns 0, or 2 for a suite that does not exist."""
     options = tyro.cli(Options, args=arguments, prog="python -m benchmarks.list")
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else WIDTH)
     try:
         if options.suite is None:
             console.print(overview(tuple(map(get_suite, suite_names()))))
@@ -45,7 +46,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def overview(suites: Sequence[Suite]) -> Table:
     """One row for each suite."""
-    table = Table("suite", caption=f"time: the expert on {WORKERS} cores", caption_justify="left")
+    table = Table(caption=f"time: the expert on {WORKERS} cores", caption_justify="left")
+    table.add_column("suite", no_wrap=True)
     table.add_column("episodes", justify="right")
     table.add_column("version", justify="right")
     for column in ("axes", "what it asks"):
