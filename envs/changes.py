@@ -15,8 +15,8 @@ Vector = tuple[float, float, float]
 class Shove:
     """The target is slid over the table, once in an episode, while the hand reaches for it.
 
-    at_m: it begins as soon as the middle of the palm is so near to the target's origin; by_m: x and y in world (m);
-    turn_rad: about the vertical.
+    at_m: it begins once the middle of the palm is so near to the target's origin, though not in the first 0.3 s of an
+    attempt; by_m: x and y in world (m); turn_rad: about the vertical.
     """
 
     at_m: float

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from envs.scene import Scene
 
 PALM_IN_HAND = (0.0, 0.03, 0.12)  # the middle of what the hand closes around (m, hand frame)
+SHOVE_AFTER_STEPS = 6  # of an attempt: not before the hand is on its way, also where it begins near the target
 TOUCH_M = 0.001  # a shoved target stops before it lies deeper than this in anything
 HEAD_PARTS = "head_camera_shell"  # the housing that goes with the head camera
 
@@ -72,12 +73,12 @@ class Shover:
         self._scene, self.steps = scene, 0
         self._shove = scene.episode.changes.shove
 
-    def act(self, data: mujoco.MjData) -> None:
-        """What happens to the target at the beginning of a control period."""
+    def act(self, data: mujoco.MjData, steps_so_far: int) -> None:
+        """What happens to the target at the beginning of a control period; `steps_so_far` of the attempt are over."""
         if self._shove is None or self.steps == SHOVE_STEPS:
             return
-        target = data.xpos[self._scene.object_bodies[0]]
-        if self.steps == 0 and np.linalg.norm(palm_in_world(data) - target) > self._shove.at_m:
+        away_m = np.linalg.norm(palm_in_world(data) - data.xpos[self._scene.object_bodies[0]])
+        if self.steps == 0 and (steps_so_far < SHOVE_AFTER_STEPS or away_m > self._shove.at_m):
             return
         address = self._scene.object_qpos[0]
         pose = slid(data.qpos[address], self._shove, 1.0 / SHOVE_STEPS)

@@ -119,7 +119,7 @@ class SimEnv(GraspEnv):
             raise EpisodeError(f"the attempt has ended ({self.outcome}); call reset() or retry()")
         checked = check_action(action)
         self._peak_n = 0.0
-        self.shover.act(self.data)
+        self.shover.act(self.data, self.progress.steps)
         self._drive(checked, self._watch)
         self._read()
         self.progress = outcome.advance(self.progress, self._readings)

@@ -1,14 +1,12 @@
-"""The registries of suites and policies, entry by entry."""
+"""The registry of policies, entry by entry."""
 
 import numpy as np
 import pytest
 
 from benchmarks.errors import UsageError
 from benchmarks.policies import POLICIES, HoldStillPolicy, RandomPolicy, make_policy
-from benchmarks.suites import DESCRIPTIONS, get_suite
 from benchmarks.worker import obs_mode
 from envs import spec
-from envs.episode import distributions
 
 STATE = np.linspace(-0.5, 1.5, 13, dtype=np.float32)
 
@@ -56,23 +54,6 @@ def test_the_still_policy_keeps_the_first_state_of_each_attempt():
         first[:] = 0  # what a caller does to an action is no business of the policy
         again = policy.act({spec.STATE: state + 1})
         np.testing.assert_array_equal(again, np.clip(state, spec.ACTION_LOW, spec.ACTION_HIGH))
-
-
-@pytest.mark.parametrize("name", DESCRIPTIONS)
-def test_every_suite_is_described_and_carries_the_version_of_its_episodes(name):
-    suite = get_suite(name)
-    assert suite.name == name
-    assert suite.size == (2000 if name == "train" else 360)
-    assert suite.version == distributions()[name].version
-
-
-def test_all_distributions_are_described():
-    assert DESCRIPTIONS.keys() == distributions().keys()
-
-
-def test_unknown_suites_are_refused_with_the_choices():
-    with pytest.raises(UsageError, match=r"unknown suite 'moon'; choose one of: .*train, unseen_objects"):
-        get_suite("moon")
 
 
 def test_images_are_rendered_only_for_who_reads_them():

@@ -12,7 +12,7 @@ from envs import spec
 from envs.changes import NONE, Changes, Shove
 from envs.episode import EpisodeSpec, make_episode
 from envs.interface import EpisodeError
-from envs.interventions import HEAD_PARTS, altered, palm_in_world
+from envs.interventions import HEAD_PARTS, SHOVE_AFTER_STEPS, altered, palm_in_world
 from envs.placing import SHOVE_STEPS, rotated
 from envs.rollout import Observer, run_episode
 from envs.scene import Scene, build_scene
@@ -199,13 +199,17 @@ def test_the_target_is_shoved_once_while_the_hand_reaches_and_the_episode_plays_
 
 
 def test_a_shove_goes_on_from_a_saved_state_and_is_not_repeated():
-    episode = replace(PLAIN, changes=Changes(shove=Shove(9.0, (0.03, 0.0), 0.0)))  # begins at once
+    episode = replace(PLAIN, changes=Changes(shove=Shove(9.0, (0.03, 0.0), 0.0)))  # wherever the hand is
     env = SimEnv()
     observation, _ = env.reset(options={"episode": episode})
     still, start = observation["state"], Path.pose(env)
+    for _ in range(SHOVE_AFTER_STEPS):
+        env.step(still)
+    np.testing.assert_allclose(Path.pose(env), start, atol=0.001)
     for _ in range(2):
         env.step(still)
     saved = env.save_state()
+    assert saved.shove_steps == 2
     for _ in range(6):
         env.step(still)
     end = Path.pose(env)
@@ -226,7 +230,7 @@ def test_a_shove_ends_before_anything_that_is_in_its_way():
     episode = replace(PLAIN, changes=Changes(shove=Shove(9.0, tuple(map(float, 1.2 * way)), 0.0)))
     env = SimEnv()
     observation, _ = env.reset(options={"episode": episode})
-    for _ in range(6):
+    for _ in range(SHOVE_AFTER_STEPS + SHOVE_STEPS + 2):
         _, _, _, _, info = env.step(observation["state"])
         pairs = env.model.geom_bodyid[env.data.contact.geom]
         both = np.isin(pairs, env.scene.object_bodies[:2]).all(axis=1)

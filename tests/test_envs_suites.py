@@ -9,6 +9,7 @@ import pytest
 
 from assets.looks.looks import TEST_LIGHTINGS, TEST_TABLES, TRAIN_LIGHTINGS, TRAIN_TABLES
 from assets.objects import library
+from benchmarks.errors import UsageError
 from benchmarks.suites import AXES, DESCRIPTIONS, EXPERT_S, LEVELS, axis_levels, get_suite
 from envs import spec
 from envs.changes import Changes
@@ -70,6 +71,9 @@ def scene(episode: EpisodeSpec) -> tuple:
 def test_every_suite_is_listed_and_described():
     assert set(SIZES) == set(distributions()) == set(DESCRIPTIONS)
     assert set(AXES) | set(EXPERT_S) <= set(SIZES)
+    for name in SIZES:
+        suite = get_suite(name)
+        assert (suite.name, suite.version, suite.description) == (name, 1, DESCRIPTIONS[name])
     assert set(itertools.chain(*AXES.values())) == set(LEVELS)
 
 
@@ -270,3 +274,7 @@ def test_wishes_that_no_suite_fulfils_are_refused():
         make_episode("density", 0, 2)
     with pytest.raises(EpisodeError, match="start at 0"):
         make_episode("smoke", -1)
+    with pytest.raises(
+        UsageError, match=r"unknown suite 'moon'; choose one of: adversarial, .*unseen_objects, or user:"
+    ):
+        get_suite("moon")
