@@ -25,7 +25,7 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class Episode:
-    """What is kept of an EpisodeResult: the scene, how it ended, and readings that change long before an outcome does."""
+    """What is kept of an EpisodeResult: scene, outcome, and readings that change long before an outcome does."""
 
     index: int
     spec_hash: str
