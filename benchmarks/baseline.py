@@ -4,7 +4,7 @@ import functools
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import mujoco
@@ -21,23 +21,11 @@ from datagen.versions import MUJOCO, installed, versions
 from envs.interface import EpisodeResult
 
 FORMAT = 1
-# Of a row: what the scene was, how it ended, and the readings that change long before an outcome does.
-KEPT = (
-    "index",
-    "spec_hash",
-    "outcome",
-    "attempt_outcomes",
-    "steps",
-    "lift_s",
-    "max_contact_force_n",
-    "max_neighbour_motion_m",
-    "slip_m",
-)
 
 
 @dataclass(frozen=True)
 class Episode:
-    """One episode of a baseline: fields of EpisodeResult."""
+    """What is kept of an EpisodeResult: scene, outcome, and readings that change long before an outcome does."""
 
     index: int
     spec_hash: str
@@ -110,7 +98,7 @@ def this_machine(who: Entrant) -> Machine:
 
 def episode_of(result: EpisodeResult) -> Episode:
     """What a baseline keeps of a row."""
-    return Episode(**{name: getattr(result, name) for name in KEPT})
+    return Episode(**{field.name: getattr(result, field.name) for field in fields(Episode)})
 
 
 def baseline_of(summary: Summary, results: Sequence[EpisodeResult]) -> Baseline:
