@@ -9,14 +9,11 @@ BROWSERS := chromium chromium-browser google-chrome
 # Extra words for the commands below, such as make bench ARGS="--episodes 20".
 ARGS ?=
 
-# The trained controller, once one is shipped; the scripted expert until then.
-SHIPPED := $(wildcard policy/weights/small.safetensors)
-
 .PHONY: bench expert test check format doctor browser clean
 .DELETE_ON_ERROR:
 
 bench: $(VENV)/.gl
-	$(PY) -m benchmarks.run --suite unseen_objects $(if $(SHIPPED),,--policy expert) $(ARGS)
+	$(PY) -m benchmarks.run --suite unseen_objects $(ARGS)
 
 expert: $(VENV)/.gl
 	$(PY) -m benchmarks.run --suite unseen_objects --policy expert $(ARGS)
