@@ -8,16 +8,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import jinja2
 import tyro
 from rich.console import Console
 
 from benchmarks.console import named_words
 from benchmarks.errors import UsageError
 from benchmarks.journal import MEDIA, read_results, thumbnail_name, video_name, write_atomically
+from benchmarks.pages import drawn
 from benchmarks.paired import Paired, bootstrap_interval, counted, mcnemar, verdict
-from benchmarks.report import COLOURS, EMBEDDED_BYTES, TEMPLATES, read_summary, rerun_command
-from benchmarks.statistics import Rate, percent, rate
+from benchmarks.report import EMBEDDED_BYTES, read_summary, rerun_command
+from benchmarks.statistics import Rate, rate
 from benchmarks.summary import Summary, scored
 from envs.interface import OUTCOMES, EpisodeResult
 
@@ -188,15 +188,8 @@ def render(found: Comparison, home: Path) -> str:
     shown = found.changed[:SHOWN]
     films = [path for index in shown for s in (found.a, found.b) if (path := _film(s, index)).exists()]
     embed = sum(film.stat().st_size for film in films) <= EMBEDDED_BYTES
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(percent=percent)
-    return environment.get_template("compare.html.j2").render(
+    return drawn(
+        "compare.html.j2",
         found=found,
         sides=(found.a, found.b),
         low=100 * found.interval[0],
@@ -205,7 +198,6 @@ def render(found: Comparison, home: Path) -> str:
         crossings=Counter((row.outcome, found.b.rows[i].outcome) for i, row in found.a.rows.items()),
         cards=[[_view(side, index, home, embed) for side in (found.a, found.b)] for index in shown],
         embedded=embed,
-        colours=COLOURS,
     )
 
 

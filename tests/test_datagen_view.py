@@ -154,7 +154,7 @@ def unknown_table(file):
     [
         (without_recovery, "attribute 'recovery' is missing"),
         (without_phases, "phases is missing"),
-        (unknown_table, "the stored spec is no scene that can be built"),
+        (unknown_table, "not an episode: unknown table"),
     ],
 )
 def test_a_damaged_demonstration_is_named_and_leaves_no_film(good, tmp_path, capsys, damage, words):
