@@ -10,7 +10,7 @@ from pathlib import Path
 from datagen import pool
 from datagen.storage import DemoFile
 from envs.interface import EpisodeResult
-from policy.build import AgentOptions
+from policy.build import DEFAULT, AgentOptions
 
 Rows = Generator[EpisodeResult, None, None]
 
@@ -79,7 +79,7 @@ def evaluate_on_ray(plan: Plan, indices: Sequence[int], factory: RunnerFactory, 
     address: of a running cluster, or None for one of this machine's own. A controller's file must lie at the same
     path on every machine. Raises WorkerError as `evaluate` does, and where the cluster does not answer.
     """
-    if Path(plan.policy).exists():
+    if plan.checkpoint and plan.policy != DEFAULT:  # a file, which workers would look for in folders of their own
         plan = replace(plan, policy=str(Path(plan.policy).absolute()))
     work = pool.Work(partial(_Packing, factory, plan), partial(_unpacked, plan), partial(error_result, plan))
     return pool.run_ray(work, indices, address)

@@ -232,7 +232,7 @@ def test_the_expert_s_rows_are_the_same_bytes_with_two_workers_and_in_three_shar
 def test_on_ray_rows_and_pictures_are_the_same_and_a_fault_costs_its_own_episode(one_worker):
     fakes = {name: f"fake_episodes.{name}" for name in ("filming", "faulty", "unbuildable")}
     codes, told = on_ray({"expert": "benchmarks.worker.make_runner", **fakes}, *FEW)
-    assert codes == {"expert": 0, "filming": 0, "faulty": 1, "unbuildable": 1}
+    assert codes == {"expert": 0, "filming": 0, "faulty": 1, "unbuildable": 1}, told
     assert contents("expert") == one_worker
     assert contents("filming") == contents(run("here", *FEW, factory=filming))
     rows = {row["index"]: row for row in map(json.loads, Path("faulty", EPISODES).read_text().splitlines())}
