@@ -130,7 +130,7 @@ def test_failures_kept_apart_are_listed_and_marked(tmp_path, tmp_path_factory):
 @pytest.mark.skipif(headless.BROWSER is None, reason="there is no Chromium here: `make browser` installs it")
 def test_in_a_real_browser_the_slider_scrubs_and_the_scene_is_drawn(browser, tmp_path):
     with headless.Page(tmp_path, f"http://127.0.0.1:{browser.port}/") as page:
-        told = lambda: page.value("document.body.innerText")  # noqa: E731
+        told = lambda: page.value("document.body?.innerText ?? ''")  # noqa: E731
         wait_for(lambda: browser.reel.demo.attributes["instruction"] in told(), 60)
         wide = "[...document.images].filter(i => i.naturalWidth >= 300).length"
         wait_for(lambda: page.value(wide) == 4, 30)  # head, wrist, mask and curves have arrived
