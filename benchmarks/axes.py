@@ -3,12 +3,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from benchmarks.errors import UsageError
 from benchmarks.published import BY_LOOK, LOOK_SUITES
 from benchmarks.statistics import Rate
+from benchmarks.suites import axis_levels, get_suite
 from benchmarks.summary import Group, by_family, grouped, scored
-from envs.episode import distribution, make_episode
-from envs.interface import EpisodeError, EpisodeResult
+from envs.interface import EpisodeResult
 
+OBJECTS = "objects"  # an axis that every row states itself
 Levels = Mapping[str, str]  # axis -> the level of an episode on it
 
 
@@ -57,22 +59,19 @@ def heat_map(results: Sequence[EpisodeResult]) -> list[tuple[Group, list[Cell]]]
     ]
 
 
-def look_levels(results: Sequence[EpisodeResult]) -> dict[int, Levels]:
-    """Index -> table and lighting of the rows' scenes; nothing where the suite has but one look, or is another version.
-
-    Each scene is made once more, which takes a twentieth of a second.
-    """
-    levels = {}
+def suite_levels(results: Sequence[EpisodeResult]) -> dict[int, Levels]:
+    """Index -> levels of the rows on their suite's axes; nothing for rows of another version of it, or of no suite."""
+    try:
+        suites = {name: get_suite(name) for name in {row.suite for row in results}}
+    except UsageError:
+        return {}
+    found = {}
     for row in results:
-        try:
-            if len(distribution(row.suite).looks) == 1:
-                return {}
-            episode = make_episode(row.suite, row.index, row.version)
-        except EpisodeError:
-            return {}
-        if row.outcome != "error" and episode.hash == row.spec_hash:
-            levels[row.index] = {"table": episode.look.table, "lighting": episode.look.lighting}
-    return levels
+        suite = suites[row.suite]
+        if suite.axes and suite.version == row.version:
+            levels = axis_levels(suite, row.index)
+            found[row.index] = {axis: level for axis, level in levels.items() if axis != OBJECTS}
+    return found
 
 
 def _target(row: EpisodeResult) -> str:

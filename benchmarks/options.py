@@ -11,10 +11,9 @@ import tyro
 from assets.robots.hands import HANDS
 from benchmarks.errors import UsageError
 from benchmarks.shards import Shard, parse_shard
-from benchmarks.suites import DESCRIPTIONS, Suite, get_suite
+from benchmarks.suites import DESCRIPTIONS, Suite
 from datagen.pool import NO_RAY, has_ray
-from envs.episode import USER_SUITE, distribution
-from envs.interface import EpisodeError
+from envs.episode import USER_SUITE
 from policy.build import DEFAULT, AgentOptions
 
 RUNS = Path("runs")
@@ -111,17 +110,6 @@ def asked_suites(words: str) -> tuple[str, ...]:
     if twice:
         raise UsageError(f"--suite names {twice[0]} more than once")
     return tuple(names)
-
-
-def checked_suite(options: Options) -> Suite:
-    """The one suite that is asked for, published or of a user's objects. Raises UsageError for another."""
-    if not options.suite.startswith(USER_SUITE):
-        return get_suite(options.suite)
-    try:
-        own = distribution(options.suite)
-    except EpisodeError as fault:
-        raise UsageError(str(fault)) from fault
-    return Suite(options.suite, own.version, own.size, f"{', '.join(own.targets)} in clutter of seen objects")
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import tyro
 
-from benchmarks.axes import axes, heat_map, look_levels
+from benchmarks.axes import axes, heat_map, suite_levels
 from benchmarks.console import named_words, summary_lines
 from benchmarks.errors import UsageError
 from benchmarks.journal import (
@@ -118,7 +118,7 @@ def render(summary: Summary, results: Sequence[EpisodeResult], folder: Path, tim
     embedded = sum((folder / MEDIA / video_name(r.index)).stat().st_size for r in videos) <= EMBEDDED_BYTES
     failures = [r for r in rows if not r.success and r.outcome != "error"]
     wall_s = {timing.index: timing.wall_s for timing in timings}
-    levels = look_levels(rows)
+    levels = suite_levels(rows)
     return drawn(
         "report.html.j2",
         summary=summary,

@@ -21,7 +21,6 @@ from benchmarks.options import (
     Wanted,
     asked_suites,
     checked,
-    checked_suite,
     default_folder,
     resume_command,
     suite_folder,
@@ -29,7 +28,7 @@ from benchmarks.options import (
 )
 from benchmarks.policies import Entrant, entrant
 from benchmarks.report import publish, read_summary
-from benchmarks.suites import Suite
+from benchmarks.suites import Suite, get_suite
 from benchmarks.summary import success_rate, summarise
 from benchmarks.worker import make_runner
 from datagen import layout
@@ -57,7 +56,7 @@ def main(arguments: Sequence[str] | None = None, factory: RunnerFactory = make_r
 def execute(options: Options, factory: RunnerFactory) -> int:
     """Play what is missing of the runs that `options` describe, and write their summaries and reports."""
     asked = [replace(options, suite=name) for name in asked_suites(options.suite)]
-    suites, policy = [checked_suite(each) for each in asked], entrant(options.policy, options.agent)
+    suites, policy = [get_suite(each.suite) for each in asked], entrant(options.policy, options.agent)
     runs = [_run(each, suite, policy) for each, suite in zip(asked, suites, strict=True)]
     if len(runs) > 1 and options.record is not None:
         raise UsageError("--record keeps the demonstrations of one suite; name one with --suite")

@@ -16,6 +16,7 @@ from benchmarks.board import write_board
 from benchmarks.evaluate import Plan, error_result
 from benchmarks.journal import EPISODES, MEDIA, TIMING, video_name
 from benchmarks.report import publish
+from benchmarks.suites import axis_levels, get_suite
 from benchmarks.summary import summarise
 from envs.episode import make_episode
 
@@ -23,7 +24,7 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(headless.BROWSER is None, reason="there is no Chromium here: `make browser` installs it"),
 ]
-PLAN = Plan(suite="train", version=1, policy="expert", hand="g0r")
+PLAN = Plan(suite="unseen_backgrounds", version=1, policy="expert", hand="g0r")
 PHONE = {"width": 390, "height": 844, "deviceScaleFactor": 2, "mobile": True}
 SHOWN = "[...document.querySelectorAll('#rows tbody tr')].filter(r => !r.hidden)"
 
@@ -123,11 +124,10 @@ def test_the_report_opens_sorts_and_filters(browser, runs):
 def test_axes_objects_and_looks_are_shown(browser, runs):
     page = opened(browser, runs[0] / "report.html")
     titles = page.value("[...document.querySelectorAll('h3')].map(h => h.textContent)")
-    assert titles == ["family of the target, the worst first", "objects on the table", "table", "lighting"]
-    looks = {(e.look.table, e.look.lighting) for e in (make_episode("train", index) for index in range(12))}
-    assert set(zip(column(page, "#rows", "table"), column(page, "#rows", "lighting"), strict=True)) == looks | {
-        ("", "")
-    }
+    assert titles == ["family of the target, the worst first", "objects on the table", "table"]
+    tables = [make_episode(PLAN.suite, index).look.table for index in range(12)]
+    assert column(page, "#rows", "table") == [*tables, axis_levels(get_suite(PLAN.suite), 12)["table"]]
+    assert "84.5 %" in page.value("document.body.innerText")  # the real robot under the pink towel
     target = page.value("document.querySelector('.cells > button').dataset.show")
     page.value("document.querySelector('.cells > button').click()")
     assert set(column(page, "#rows", "target")) == {target}
@@ -138,7 +138,7 @@ def test_the_command_for_any_episode_can_be_had(browser, runs):
     page = opened(browser, runs[0] / "report.html")
     page.value("document.querySelector('[data-again=\"7\"]').click()")
     told = page.value("document.getElementById('command').innerText")
-    assert told.endswith("--suite train --policy expert --hand g0r --attempts 1 --episode 7 --video 1")
+    assert told.endswith("--suite unseen_backgrounds --policy expert --hand g0r --attempts 1 --episode 7 --video 1")
 
 
 def test_a_film_plays(browser, runs):
@@ -161,10 +161,10 @@ def test_pages_fit_a_phone(browser, runs, name):
 
 def test_the_board_sorts_filters_and_leads_to_the_reports(browser, runs):
     page = opened(browser, runs[0].parent / "board.html")
-    assert column(page, "#runs", "suite") == ["train v1", "seen_objects v1"]
+    assert column(page, "#runs", "suite") == ["unseen_backgrounds v1", "seen_objects v1"]
     assert "privileged: simulator" in column(page, "#runs", "policy")[0]
     touch(page, "#runs", "episodes")
-    assert column(page, "#runs", "suite") == ["seen_objects v1", "train v1"]
+    assert column(page, "#runs", "suite") == ["seen_objects v1", "unseen_backgrounds v1"]
     search(page, "random")
     assert column(page, "#runs", "suite") == ["seen_objects v1"]
     assert page.complaints == []

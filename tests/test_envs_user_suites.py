@@ -9,7 +9,8 @@ import pytest
 from assets.looks.looks import TEST_LIGHTINGS, TEST_TABLES
 from assets.objects import imported, library
 from benchmarks.errors import UsageError
-from benchmarks.options import Options, checked_suite, default_folder
+from benchmarks.options import Options, default_folder
+from benchmarks.suites import get_suite
 from envs import episode as episodes
 from envs.episode import EpisodeSpec, PlacedObject, distribution, make_episode
 from envs.interface import EpisodeError
@@ -98,14 +99,14 @@ def test_a_damaged_file_is_named_when_a_scene_is_built(folder):
 
 def test_the_benchmark_command_takes_the_suite(folder):
     save(folder)
-    suite = checked_suite(Options(suite="user:blue_mug"))
+    suite = get_suite("user:blue_mug")
     assert (suite.name, suite.version) == ("user:blue_mug", distribution("user:blue_mug").version)
     assert "user_blue_mug" in suite.description
     assert ":" not in str(default_folder(Options(suite="user:blue_mug")))
     with pytest.raises(UsageError, match="import_mesh"):
-        checked_suite(Options(suite="user:cup"))
+        get_suite("user:cup")
     with pytest.raises(UsageError, match="unseen_objects"):
-        checked_suite(Options(suite="nothing"))
+        get_suite("nothing")
 
 
 def test_the_environment_runs_it(folder):
@@ -127,7 +128,7 @@ def listed(tmp_path, rows) -> str:
 def test_episodes_from_a_file_are_played_in_their_order(tmp_path):
     written = [make_episode("camera_shift", 4), make_episode("disturbance", 1)]
     suite = listed(tmp_path, [episode.as_dict() for episode in written])
-    assert checked_suite(Options(suite=suite)).size == distribution(suite).size == 2
+    assert get_suite(suite).size == distribution(suite).size == 2
     assert distribution(suite).looks == (("white", "white"),)
     for index, episode in enumerate(written):
         made = make_episode(suite, index)
@@ -167,7 +168,7 @@ GOOD = make_episode("seen_objects", 0).as_dict()
 )
 def test_a_file_that_is_no_suite_is_refused_in_words(tmp_path, rows, words):
     with pytest.raises(UsageError, match=words):
-        checked_suite(Options(suite=listed(tmp_path, rows)))
+        get_suite(listed(tmp_path, rows))
 
 
 def test_a_missing_file_is_named(tmp_path):
