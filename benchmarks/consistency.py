@@ -16,6 +16,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import tyro
@@ -37,6 +38,10 @@ from envs.sim import SimEnv
 from policy.build import DEFAULT, checkpoint_path
 from policy.masks.interface import Tracker, box_of, make_masks
 
+if TYPE_CHECKING:
+    from policy.controller.insight import Insight  # imports torch
+
+Crop = tuple[float, float, float, float]
 PLAIN = LookSpec()
 LOOKS: dict[str, LookSpec] = {
     "plain": PLAIN,
@@ -104,7 +109,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def measure(options: Options) -> tuple[list[Row], Image.Image]:
     """The rows of every scene and look, and a picture of the first scene."""
-    look_inside = _insider(options.policy)
+    look_inside, crop = _insider(options.policy)
     masks = make_masks(options.masks)
     env = SimEnv(options.suite, obs_mode="rgb", segmentation=True)
     rows, tiles = [], []
@@ -122,11 +127,11 @@ def measure(options: Options) -> tuple[list[Row], Image.Image]:
                     tiles.append((name, observation[spec.HEAD], mask, seen.attention))
     finally:
         env.close()
-    return rows, drawn(tiles, _crop(options.policy))
+    return rows, drawn(tiles, crop)
 
 
-def compared(scene: int, look: str, plain, seen, mask_iou: float) -> Row:
-    """One row out of two insights (`policy.controller.insight.Insight`) of the same scene."""
+def compared(scene: int, look: str, plain: "Insight", seen: "Insight", mask_iou: float) -> Row:
+    """One row out of two insights of the same scene."""
     cosines = (plain.head * seen.head).sum(-1) / (
         np.linalg.norm(plain.head, axis=-1) * np.linalg.norm(seen.head, axis=-1) + 1e-9
     )
@@ -163,9 +168,7 @@ def table(rows: Sequence[Row], scenes: int) -> Table:
     return found
 
 
-def drawn(
-    tiles: Sequence[tuple[str, np.ndarray, np.ndarray, np.ndarray]], crop: tuple[float, float, float, float]
-) -> Image.Image:
+def drawn(tiles: Sequence[tuple[str, np.ndarray, np.ndarray, np.ndarray]], crop: Crop) -> Image.Image:
     """Two rows a look's column: the picture with the found mask, and with the attention of all actions over it."""
     sheet = Image.new("RGB", (TILE[0] * len(tiles), 2 * TILE[1]), "white")
     words = ImageDraw.Draw(sheet)
@@ -199,20 +202,19 @@ def _mask(masks: Tracker, env: SimEnv, head: np.ndarray, truth: np.ndarray) -> n
     return masks.start(head, box)
 
 
-def _insider(policy: str) -> Callable[[Observation, np.ndarray], object]:
+def _insider(policy: str) -> tuple[Callable[[Observation, np.ndarray], "Insight"], Crop]:
+    """What looks inside the controller of a file, given an observation and a mask; and its crop of the head picture."""
     from policy.controller import checkpoint
     from policy.controller.insight import insight
     from policy.controller.predictor import Predictor
 
     controller, _ = checkpoint.load(checkpoint_path(policy))
     predictor = Predictor(controller)
-    return lambda seen, mask: insight(predictor, seen[spec.HEAD], seen[spec.WRIST], mask, seen[spec.STATE], seed=0)
 
+    def look_inside(seen: Observation, mask: np.ndarray) -> "Insight":
+        return insight(predictor, seen[spec.HEAD], seen[spec.WRIST], mask, seen[spec.STATE], seed=0)
 
-def _crop(policy: str) -> tuple[float, float, float, float]:
-    from policy.controller import checkpoint
-
-    return checkpoint.load(checkpoint_path(policy))[0].config.head.crop
+    return look_inside, controller.config.head.crop
 
 
 if __name__ == "__main__":

@@ -73,6 +73,11 @@ class GraspEnv(gymnasium.Env[Observation, np.ndarray]):
         """The simulation's own knowledge; None where there is no simulation, as on a robot."""
         return None
 
+    @property
+    def latency_ms(self) -> float:
+        """How long the world runs on, at the least, while a policy thinks; some suites ask for it."""
+        return 0.0
+
     @abstractmethod
     def retry(self) -> tuple[Observation, dict[str, Any]]:
         """Send the arm home through the scene as it is now and begin the next attempt."""

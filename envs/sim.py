@@ -174,6 +174,10 @@ class SimEnv(GraspEnv):
         return SimTruth(self._loaded(), self.data, self._observing_rig())
 
     @property
+    def latency_ms(self) -> float:
+        return self._loaded().episode.changes.latency_ms
+
+    @property
     def task_description(self) -> str:
         """The instruction under the name that LeRobot's environments use."""
         return self.instruction
@@ -245,10 +249,8 @@ class SimEnv(GraspEnv):
         episode, index = options.get("episode"), options.get("index")
         if episode is not None and index is not None:
             raise EpisodeError("reset takes either an 'episode' or an 'index', not both")
-        if isinstance(episode, dict):
-            return EpisodeSpec.from_dict(episode)
         if episode is not None:
-            return episode
+            return EpisodeSpec.from_dict(episode) if isinstance(episode, dict) else episode
         if index is None:
             index = self.np_random.integers(episode_count(self.suite) or RANDOM_INDICES)
         return make_episode(self.suite, int(index))
@@ -336,8 +338,8 @@ class SimEnv(GraspEnv):
             return 1.0
         if self.reward_mode == "sparse":
             return 0.0
-        away_m = np.linalg.norm(self.data.xpos[self.scene.object_bodies[0]] - palm_in_world(self.data))
-        reach = np.exp(-5.0 * float(away_m))
+        to_palm = palm_in_world(self.data) - self.data.xpos[self.scene.object_bodies[0]]
+        reach = np.exp(-5.0 * float(np.linalg.norm(to_palm)))
         lift = np.clip(self._readings.target_lowest_m / spec.LIFT_HEIGHT_M, 0.0, 1.0)
         return float(0.3 * reach + 0.2 * self.progress.touched + 0.4 * lift)
 

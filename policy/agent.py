@@ -47,7 +47,8 @@ class Agent(Policy):
     ends the attempt where the arm stands (`verdict` GAVE_UP); `reason` says why.
 
     Args:
-        latency_ms: how long a chunk takes in the environment's time; see Timetable, whose errors it raises.
+        latency_ms: how long a chunk takes in the environment's time, at the least what the environment asks for; see
+            Timetable, whose errors it raises.
     """
 
     cameras = spec.CAMERAS
@@ -67,16 +68,16 @@ class Agent(Policy):
         self.privileged = tuple(dict.fromkeys((*planner.privileged, *masks.privileged)))
         self.latency_ms = latency_ms
         self._monitor_config = monitor or MonitorConfig()
-        self._timetable = self._fresh_timetable()
+        self._timetable = self._fresh_timetable(0.0)
         self.reason = ""
         self.chunks = 0  # of the present attempt
-        self._begin(0, "")
+        self._begin(0, "", 0.0)
 
     def reset(self, env: GraspEnv, seed: int) -> None:
         """Begin an attempt. Raises PlannerError or MaskError where what is privileged finds no truth."""
         self.planner.begin(env)
         self.masks.begin(env)
-        self._begin(seed, env.instruction)
+        self._begin(seed, env.instruction, env.latency_ms)
 
     def act(self, observation: Observation) -> np.ndarray:
         """The next action, shape (13,). Pictures are read at the first step, for chunks and for the planner alone;
@@ -106,18 +107,18 @@ class Agent(Policy):
         """Let go of the planner's connections."""
         self.planner.close()
 
-    def _begin(self, seed: int, prompt: str) -> None:
+    def _begin(self, seed: int, prompt: str, least_ms: float) -> None:
         self._seed, self._prompt = seed, prompt
-        self._timetable, self._monitor = self._fresh_timetable(), Monitor(self._monitor_config)
+        self._timetable, self._monitor = self._fresh_timetable(least_ms), Monitor(self._monitor_config)
         self.verdict, self.reason, self.chunks = "", "", 0
         self._step, self._still_from = 0, np.inf
         self._command: np.ndarray | None = None
         self._mask: np.ndarray | None = None
         self._known = ""  # the instruction that the controller has begun with
 
-    def _fresh_timetable(self) -> Timetable:
+    def _fresh_timetable(self, least_ms: float) -> Timetable:
         config = self.controller.config
-        return Timetable(config.horizon, config.execute, self.latency_ms)
+        return Timetable(config.horizon, config.execute, max(self.latency_ms, least_ms))
 
     def _look(self, step: int, observation: Observation) -> None:
         """Follow the target, ask the planner what is to be asked, compute a chunk if one is due."""

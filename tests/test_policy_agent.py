@@ -44,6 +44,19 @@ def test_with_latency_the_arm_waits_where_it_is_and_the_old_chunk_goes_on():
     assert numbers(actions[3:]) == [(0, i) for i in range(6)] + [(1, i) for i in range(3, 9)] + [(2, 3)]
 
 
+def test_an_episode_may_ask_for_more_latency_than_the_agent_has():
+    class Slow(Scene):
+        latency_ms = 120.0
+
+    slow, quick = agent(latency_ms=50), agent(latency_ms=120)
+    for scene, policy in ((Slow(), slow), (Scene(), quick)):
+        policy.reset(scene, 7)
+    for step in range(16):
+        np.testing.assert_array_equal(slow.act(observation(step, OPEN)), quick.act(observation(step, OPEN)))
+    slow.reset(Scene(), 7)
+    assert numbers([slow.act(observation(step, OPEN)) for step in range(3)])[1:] == [(0, 0), (0, 1)]
+
+
 def test_actions_are_a_function_of_seed_and_observations_whatever_came_before():
     policy = agent()
     first = played(policy, 20)
