@@ -175,6 +175,7 @@ class SimEnv(GraspEnv):
 
     @property
     def latency_ms(self) -> float:
+        """What the episode says of it."""
         return self._loaded().episode.changes.latency_ms
 
     @property
