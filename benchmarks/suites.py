@@ -25,6 +25,7 @@ DESCRIPTIONS = {
     "disturbance": "the target is shoved by 3 to 6 cm while the hand reaches for it",
     "smoke": "a mix of the others that takes under a minute, for continuous integration",
     "train": "seen objects under training looks, for demonstrations; no claim is made on it",
+    "train_shapes": "shapes at random among them and seen objects, likewise; what the shipped policy is also taught on",
 }
 
 # CPU seconds that the expert takes for an episode, scene and all, as measured; a shove costs it a second grasp.

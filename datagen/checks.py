@@ -20,7 +20,7 @@ from envs import spec
 from envs.episode import USER_SUITE
 from envs.interface import OUTCOMES, SUCCESSES
 
-TRAINING_SUITE = "train"
+TRAINING_SUITES = ("train", "train_shapes")
 LOSSLESS = "lossless"
 NO_RECOVERY = "none"
 SHIFTS = range(-2, 7)  # steps by which the state may follow the action, as far as we look
@@ -149,8 +149,8 @@ def compression_fault(said: str, lossless: bool) -> str:
 
 
 def is_for_training(suite: str) -> bool:
-    """True for the suites from which training data comes: "train", and those of a user's own objects."""
-    return suite == TRAINING_SUITE or suite.startswith(USER_SUITE)
+    """True for the suites from which training data comes: TRAINING_SUITES, and those of a user's own objects."""
+    return suite in TRAINING_SUITES or suite.startswith(USER_SUITE)
 
 
 def content_of_tests(suite: str, episode: Mapping[str, Any]) -> dict[str, str]:

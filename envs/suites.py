@@ -137,7 +137,7 @@ def spread(ids: Sequence[str], count: int) -> tuple[str, ...]:
     return tuple(ids[(2 * k + 1) * len(ids) // (2 * count)] for k in range(count))
 
 
-UNSEEN, SEEN = library.UNSEEN, library.SEEN
+UNSEEN, SEEN, SHAPES = library.UNSEEN, library.SEEN, library.SHAPES
 SUBSET = spread(UNSEEN, 103)  # stands for the 103 objects of the published tests of look
 FEW_UNSEEN = spread(UNSEEN, 24)
 # Five places of the target, from the robot's view: x away from it, y to its left (m).
@@ -222,6 +222,7 @@ def distributions() -> Mapping[str, Distribution | Mix]:
         "renderer_shift": _shift([Condition(renderer=FILAMENT)], 120),
         "disturbance": Distribution(1, UNSEEN, UNSEEN, 100, (Condition(shoved=True),)),
         "train": Distribution(1, SEEN, SEEN, 2000, (Condition(looks=TRAIN_LOOKS),)),
+        "train_shapes": Distribution(1, SHAPES, (*SEEN, *SHAPES), 2000, (Condition(looks=TRAIN_LOOKS),)),
     }
 
     def mix(**counts: int) -> Mix:

@@ -274,3 +274,28 @@ def test_every_rest_pose_is_stable():
             turned_deg = np.rad2deg(2 * np.arccos(min(1.0, cosine)))
             assert moved < 0.005, (pose, moved)
             assert turned_deg < 5, (pose, turned_deg)
+
+
+def test_shapes_at_random_are_sound_and_stand_in_no_test():
+    assert not set(library.SHAPES) & set(ALL)
+    for object_id in library.SHAPES:
+        spec = get_object(object_id)
+        low, high = solids.bounds(spec.pieces)
+        x, y, z = high - low
+        assert spec.split == "practice", object_id
+        assert HAND_SPAN_M[0] <= min(x, y) <= HAND_SPAN_M[1], object_id
+        assert 0.02 <= z <= 0.18, object_id
+        assert z / min(x, y) <= 3.5, object_id
+        assert 0.02 <= spec.mass_kg <= 0.6, object_id
+        assert 0.4 <= spec.friction <= 1.0, object_id
+        assert len(spec.pieces) == len(spec.visuals), object_id
+        assert not spec.size_words, object_id
+    assert {get_object(i).noun for i in library.SHAPES} == {"bar", "stack", "slab", "pebble"}
+
+
+@pytest.mark.parametrize("object_id", library.SHAPES[:14])
+def test_shapes_at_random_are_drawn_where_they_collide(object_id):
+    spec = get_object(object_id)
+    vertices = np.concatenate([visual.mesh.vertices for visual in spec.visuals])
+    for seen, solid in zip((vertices.min(axis=0), vertices.max(axis=0)), solids.bounds(spec.pieces), strict=True):
+        np.testing.assert_allclose(seen, solid, atol=0.002)

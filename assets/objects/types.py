@@ -9,7 +9,7 @@ from assets.mesh import Mesh
 
 PIECE_KINDS = ("box", "sphere", "capsule", "cylinder", "ellipsoid", "mesh")
 IDENTITY = (1.0, 0.0, 0.0, 0.0)
-SEEN_SPLIT, UNSEEN_SPLIT = "seen", "unseen"
+SEEN_SPLIT, UNSEEN_SPLIT, PRACTICE_SPLIT = "seen", "unseen", "practice"
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +67,7 @@ class ObjectSpec:
 
     id: unique word ("mug_03"); family: which builder made it; noun: what people call it; nouns: every noun that
     fits it, noun first; colors: colour words, dominant first; material: one word; size_words: relative to its
-    family ("small", "tall"); split: "seen" or "unseen"; mass_kg; friction: sliding coefficient;
+    family ("small", "tall"); split: "seen", "unseen" or "practice"; mass_kg; friction: sliding coefficient;
     rolling_m: rolling friction of round things (0: none), which keeps them where they were put;
     pieces, visuals: in the body frame, whose z points up in the first rest pose and whose origin lies on the main
     axis at half height;
