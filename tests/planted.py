@@ -6,9 +6,11 @@ from typing import Any
 import envs.sim
 from benchmarks.evaluate import Plan, Runner
 from benchmarks.worker import make_runner
+from envs import spec
 from envs.scene import Scene, build_scene
 
 FRICTION, STRENGTH = 0.5, 0.8  # what is left of each
+CAMERA_M = 0.03
 
 
 def slippery(plan: Plan) -> Runner:
@@ -19,6 +21,11 @@ def slippery(plan: Plan) -> Runner:
 def weak(plan: Plan) -> Runner:
     """The hand's motors give 20 % less torque."""
     return _with_fault(plan, _weaken_hand)
+
+
+def askew(plan: Plan) -> Runner:
+    """The head camera stands 3 cm to the side."""
+    return _with_fault(plan, _move_camera)
 
 
 def _with_fault(plan: Plan, fault: Callable[[Scene], None]) -> Runner:
@@ -41,3 +48,7 @@ def _weaken_hand(scene: Scene) -> None:
     for number in range(model.nu):
         if model.actuator(number).name.startswith("hand/"):
             model.actuator_forcerange[number] *= STRENGTH
+
+
+def _move_camera(scene: Scene) -> None:
+    scene.model.camera(spec.HEAD).pos[1] += CAMERA_M

@@ -1,4 +1,4 @@
-"""Report and board in a real browser: they open without a complaint, sort, filter, fit a phone and play a film."""
+"""Report, board and comparison in a real browser: they open without a complaint, sort, filter, fit a phone, play."""
 
 import json
 from dataclasses import replace
@@ -12,6 +12,7 @@ from fake_episodes import WORDS, fake_result
 pytest.importorskip("websockets", reason="the extra 'remote' is not installed: websockets is missing")
 import headless
 
+from benchmarks import compare
 from benchmarks.board import write_board
 from benchmarks.evaluate import Plan, error_result
 from benchmarks.journal import EPISODES, MEDIA, TIMING, video_name
@@ -29,20 +30,20 @@ PHONE = {"width": 390, "height": 844, "deviceScaleFactor": 2, "mobile": True}
 SHOWN = "[...document.querySelectorAll('#rows tbody tr')].filter(r => !r.hidden)"
 
 
-def row(plan: Plan, index: int):
+def row(plan: Plan, index: int, shift: int = 0):
     """A row about a real scene, so that its look is known, with an invented end."""
     episode = make_episode(plan.suite, index)
     target = episode.objects[0].object_id
-    family, word = target.rpartition("_")[0], WORDS[index % len(WORDS)]
+    family, word = target.rpartition("_")[0], WORDS[(index + shift) % len(WORDS)]
     scene = {"spec_hash": episode.hash, "instruction": episode.instruction, "objects": len(episode.objects)}
     return replace(fake_result(plan, index, word), target=target, family=family, **scene)
 
 
-def finished_run(folder: Path, plan: Plan, episodes: int, **changes) -> Path:
-    """A folder as a run leaves it, with one film."""
+def finished_run(folder: Path, plan: Plan, episodes: int, shift: int = 0, **changes) -> Path:
+    """A folder as a run leaves it, with one film. shift: another makes every episode end otherwise."""
     folder.mkdir()
     version = make_episode(plan.suite, 0).version
-    rows = [row(replace(plan, version=version), index) for index in range(episodes)]
+    rows = [row(replace(plan, version=version), index, shift) for index in range(episodes)]
     rows.append(error_result(replace(plan, version=version), episodes, "Traceback\nRuntimeError: <b>boom</b>"))
     (folder / MEDIA).mkdir()
     film = [np.full((64, 96, 3), 8 * k, np.uint8) for k in range(20)]
@@ -59,13 +60,15 @@ def finished_run(folder: Path, plan: Plan, episodes: int, **changes) -> Path:
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory) -> list[Path]:
-    """Two runs and, beside them, the board about both."""
+    """Two runs and, beside them, the board about both, and the first one compared with another of its suite."""
     here = tmp_path_factory.mktemp("runs")
     folders = [
         finished_run(here / "expert", PLAN, 12),
         finished_run(here / "random", replace(PLAN, suite="seen_objects"), 4, policy="random", privileged=()),
     ]
     write_board(folders, here / "board.html")
+    other = finished_run(here / "other", PLAN, 12, shift=1)
+    assert compare.main([str(folders[0]), str(other), "--out", str(here / "compare.html")]) == 0
     return folders
 
 
@@ -148,7 +151,7 @@ def test_a_film_plays(browser, runs):
     assert page.value("document.querySelector('video').error === null")
 
 
-@pytest.mark.parametrize("name", ["expert/report.html", "board.html"])
+@pytest.mark.parametrize("name", ["expert/report.html", "board.html", "compare.html"])
 def test_pages_fit_a_phone(browser, runs, name):
     browser.call("Emulation.setDeviceMetricsOverride", **PHONE)
     try:
@@ -170,6 +173,21 @@ def test_the_board_sorts_filters_and_leads_to_the_reports(browser, runs):
     assert page.complaints == []
     page.value("document.querySelector('#runs a').click()")
     headless.wait_for(lambda: page.value("location.pathname").endswith("random/report.html"))
+
+
+def test_the_comparison_plays_both_films_of_an_episode_side_by_side(browser, runs):
+    page = opened(browser, runs[0].parent / "compare.html")
+    assert "12 pairs" in page.value("document.querySelector('.headline').innerText")
+    changed = [k for k in range(12) if WORDS[k % len(WORDS)] != WORDS[(k + 1) % len(WORDS)]]
+    assert page.value("document.querySelectorAll('.pair').length") == len(changed)
+    films = "document.querySelector('.pair:has(video)').querySelectorAll('video')"
+    assert page.value(f"{films}.length") == 2
+    left, right = (page.value(f"{films}[{k}].getBoundingClientRect().toJSON()") for k in range(2))
+    assert left["top"] == right["top"]
+    assert left["right"] <= right["left"]
+    page.value(f"void [...{films}].forEach(film => film.play())")
+    headless.wait_for(lambda: page.value(f"[...{films}].every(film => film.currentTime > 0.2)"), 30)
+    assert page.complaints == []
 
 
 def test_a_complaint_would_be_heard(browser, tmp_path):
