@@ -26,6 +26,7 @@ pytestmark = [
     pytest.mark.skipif(headless.BROWSER is None, reason="there is no Chromium here: `make browser` installs it"),
 ]
 PLAN = Plan(suite="unseen_backgrounds", version=1, policy="expert", hand="g0r")
+SHIFT = 3  # by which the ends of the compared run are moved on
 PHONE = {"width": 390, "height": 844, "deviceScaleFactor": 2, "mobile": True}
 SHOWN = "[...document.querySelectorAll('#rows tbody tr')].filter(r => !r.hidden)"
 
@@ -67,7 +68,7 @@ def runs(tmp_path_factory) -> list[Path]:
         finished_run(here / "random", replace(PLAN, suite="seen_objects"), 4, policy="random", privileged=()),
     ]
     write_board(folders, here / "board.html")
-    other = finished_run(here / "other", PLAN, 12, shift=1)
+    other = finished_run(here / "other", PLAN, 12, shift=SHIFT)
     assert compare.main([str(folders[0]), str(other), "--out", str(here / "compare.html")]) == 0
     return folders
 
@@ -178,7 +179,7 @@ def test_the_board_sorts_filters_and_leads_to_the_reports(browser, runs):
 def test_the_comparison_plays_both_films_of_an_episode_side_by_side(browser, runs):
     page = opened(browser, runs[0].parent / "compare.html")
     assert "12 pairs" in page.value("document.querySelector('.headline').innerText")
-    changed = [k for k in range(12) if WORDS[k % len(WORDS)] != WORDS[(k + 1) % len(WORDS)]]
+    changed = [k for k in range(12) if WORDS[k % len(WORDS)] != WORDS[(k + SHIFT) % len(WORDS)]]
     assert page.value("document.querySelectorAll('.pair').length") == len(changed)
     films = "document.querySelector('.pair:has(video)').querySelectorAll('video')"
     assert page.value(f"{films}.length") == 2
