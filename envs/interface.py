@@ -89,6 +89,7 @@ class Policy(ABC):
     name: str
     privileged: tuple[str, ...] = ()  # what it may read beyond the observation, e.g. ("simulator",)
     cameras: tuple[str, ...] = ()  # the images it needs; none are rendered for a policy that reads none
+    bridges_latency: bool = False  # whether its actions are already those for when they act; else they come late
     # HELD: it takes the target for held and stopped acting; GAVE_UP: its planner found nothing to go for; else "".
     # A row whose attempt failed for such a verdict says "planner".
     verdict: str = ""

@@ -2,11 +2,13 @@
 
 import time
 import zlib
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
+from envs import spec
 from envs.episode import EpisodeSpec
 from envs.interface import GAVE_UP, HELD, SUCCESSES, EpisodeResult, Observation, Policy
 from envs.sim import SimEnv
@@ -43,9 +45,10 @@ def run_episode(
         policy.reset(env, seed=attempt_seed(episode, len(words)))
         for observer in observers:
             observer.on_reset(env, observation, info)
+        act = policy.act if policy.bridges_latency else _late(policy, env.latency_ms, observation)
         ended = False
         while not ended:
-            action = policy.act(observation)
+            action = act(observation)
             observation, reward, terminated, truncated, info = env.step(action)
             ended = terminated or truncated
             for observer in observers:
@@ -84,6 +87,20 @@ def run_episode(
     for observer in observers:
         observer.on_end(env, result)
     return result
+
+
+def _late(policy: Policy, latency_ms: float, first: Observation) -> Callable[[Observation], np.ndarray]:
+    """What comes of a policy where the world does not wait: each action acts that much later, rounded up to whole steps.
+
+    Until the first one does, the arm waits where it is at the beginning of the attempt, as `first` shows it.
+    """
+    waiting = deque([first[spec.STATE].astype(float)] * spec.steps_of(latency_ms))
+
+    def act(observation: Observation) -> np.ndarray:
+        waiting.append(policy.act(observation))
+        return waiting.popleft()
+
+    return act
 
 
 def attempt_word(word: str, verdict: str) -> str:

@@ -1,5 +1,7 @@
 """Vocabulary shared by every layer: keys, slices, units, rates and names. Imports nothing of ours."""
 
+import math
+
 import numpy as np
 
 # Rates (Hz) and the physics step that they imply.
@@ -41,6 +43,11 @@ TARGET = "target"
 def object_name(index: int) -> str:
     """Body name of the object at `index` in an episode's list; 0 is the target."""
     return TARGET if index == 0 else f"object{index}"
+
+
+def steps_of(milliseconds: float) -> int:
+    """Control steps that a time takes, rounded up."""
+    return math.ceil(milliseconds / 1000 * CONTROL_HZ - 1e-9)
 
 
 # Protocol (part of the suite version).

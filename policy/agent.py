@@ -51,6 +51,7 @@ class Agent(Policy):
             Timetable, whose errors it raises.
     """
 
+    bridges_latency = True
     cameras = spec.CAMERAS
 
     def __init__(

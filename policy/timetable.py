@@ -34,7 +34,7 @@ class Timetable:
     def __init__(self, horizon: int, execute: int, latency_ms: float = 0.0) -> None:
         if not (math.isfinite(latency_ms) and latency_ms >= 0):
             raise TimetableError(f"a latency is 0 ms or more, not {latency_ms:g}")
-        self.delay = math.ceil(latency_ms / 1000 * spec.CONTROL_HZ - 1e-9)
+        self.delay = spec.steps_of(latency_ms)
         self.period = max(execute, self.delay)
         if self.delay + self.period > horizon:
             most = max(delay for delay in range(horizon) if delay + max(execute, delay) <= horizon)

@@ -100,6 +100,32 @@ def test_a_row_is_a_function_of_episode_and_policy_whatever_was_played_before(en
     assert one.wall_s > 0
 
 
+class Bridging(Replay):
+    bridges_latency = True
+
+
+class Acted(Observer):
+    def __init__(self):
+        self.actions = []
+
+    def on_step(self, env, action, observation, reward, info):
+        self.actions.append(action)
+
+
+@pytest.mark.parametrize(("kind", "late"), [(Replay, 3), (Bridging, 0)])
+def test_where_the_world_does_not_wait_actions_come_late_unless_the_policy_sees_to_it(env, kind, late):
+    episode, actions = grasp()
+    slow, acted = replace(episode, changes=replace(episode.changes, latency_ms=120.0)), Acted()
+    result = run_episode(env, kind(actions), slow, observers=[acted])
+    usual = run_episode(env, Replay(actions), episode)
+    assert len(acted.actions) == len(actions) + late
+    np.testing.assert_array_equal(acted.actions[late:], actions)
+    for waiting in acted.actions[:late]:
+        np.testing.assert_array_equal(waiting, acted.actions[0])
+    assert result.success
+    assert result.lift_s == pytest.approx(usual.lift_s + 0.05 * late)
+
+
 def test_a_policy_that_stands_still_fails_as_often_as_it_may_try(env):
     result = run_episode(env, Replay([], [], []), make_episode(SUITE, 2), attempts=3)
     assert result.attempt_outcomes == ("timeout",) * 3
