@@ -90,7 +90,7 @@ def run_episode(
 
 
 def _late(policy: Policy, latency_ms: float, first: Observation) -> Callable[[Observation], np.ndarray]:
-    """What comes of a policy where the world does not wait: each action acts that much later, rounded up to whole steps.
+    """What comes of a policy where the world does not wait: each action acts so much later, in whole steps rounded up.
 
     Until the first one does, the arm waits where it is at the beginning of the attempt, as `first` shows it.
     """
