@@ -9,7 +9,7 @@ BROWSERS := chromium chromium-browser google-chrome
 # Extra words for the commands below, such as make bench ARGS="--episodes 20".
 ARGS ?=
 
-.PHONY: bench expert test check format doctor browser clean
+.PHONY: bench expert test gate check format doctor browser clean
 .DELETE_ON_ERROR:
 
 bench: $(VENV)/.gl
@@ -20,6 +20,11 @@ expert: $(VENV)/.gl
 
 test: $(VENV)/.gl
 	$(PY) -m pytest -n logical $(ARGS)
+
+# Do expert and shipped policy still do what they did? Episode by episode on a machine of the same kind.
+gate: $(VENV)/.gl
+	$(PY) -m benchmarks.regress --baseline benchmarks/baselines/expert.json $(ARGS)
+	$(PY) -m benchmarks.regress --baseline benchmarks/baselines/small.json $(ARGS)
 
 check: $(VENV)/.gl
 	$(PY) -m ruff format --check .
