@@ -26,7 +26,7 @@ EDGE_Y = (TRAY_Y[0] + 0.05, TRAY_Y[1] - 0.05)
 
 # The pull: fingers bent so that their ends stand upright behind the target and reach the table together.
 HOOK = np.array([0.65, 0.65, 0.55, 0.65, 1.0, 1.0])
-PULL_PITCHES_DEG, PULL_AZIMUTHS_DEG = (-50.0, -40.0, -30.0), (0.0, 15.0, -15.0, 30.0, -30.0)
+PULL_PITCHES_DEG, PULL_AZIMUTHS_DEG = (-50.0, -40.0, -30.0, -20.0), (0.0, 15.0, -15.0, 30.0, -30.0)
 TABLE_GAP_M, BEHIND_GAP_M = 0.003, 0.014
 OVERHANG_M, ON_TABLE_M = 0.060, 0.015  # what should stand out, and what must lie on the table beyond the middle
 SHORT_M = 0.010  # this much less stands out at the end: pull again, further

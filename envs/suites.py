@@ -159,7 +159,7 @@ LATENCIES_MS = (0.0, 50.0, 100.0, 200.0, 400.0)
 CAMOUFLAGE_TABLES = ("white", "black_mouse_pad", "pink_towel", "wood")
 LEVEL_SIZE = 60  # episodes at each level of a shift
 # Flat targets: no further away than fingers reach behind them, and above the tray once they are pulled.
-FLAT_PLACE = ((0.46, 0.50), (-0.16, 0.02))
+FLAT_PLACE = ((0.45, 0.48), (-0.17, -0.01))
 FLAT_LOOKS = (WHITE, ("white", "disco"), ("wood", "white"), ("colourful_cloth", "white"))
 FLAT_OBJECTS = 4
 ALIKE_OBJECTS = 5  # the smallest family has five unseen members
