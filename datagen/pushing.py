@@ -90,21 +90,23 @@ def find_plan(
 
 def overhang_m(branch: Branch) -> float:
     """How far the target stands out over the near edge, around its middle (m); negative where it does not."""
-    rotation, position = branch.target_pose()
-    return EDGE_X - _near_x(Shape(branch.scene.objects[0].pieces), rotation, position)
-
-
-def _near_x(shape: Shape, rotation: np.ndarray, position: np.ndarray) -> float:
-    axes = grasps.hand_rotation(0.0, -90.0, -90.0)  # fingers down, palm forward, little finger to the left
-    return shape.near_edges(axes, rotation, position, float(position[1]))[0]
+    return EDGE_X - _near_x(branch)
 
 
 def _enough(branch: Branch) -> float:
     """How much of the target should stand out (m): no more than lets its middle lie on the table."""
+    return min(OVERHANG_M, branch.target_pose()[1][0] - _near_x(branch) - ON_TABLE_M)
+
+
+def _near_x(branch: Branch) -> float:
+    """Least x (m) of the target, in a slice around its middle as broad as the hand."""
     rotation, position = branch.target_pose()
-    return min(
-        OVERHANG_M, position[0] - _near_x(Shape(branch.scene.objects[0].pieces), rotation, position) - ON_TABLE_M
-    )
+    axes = grasps.hand_rotation(0.0, -90.0, -90.0)  # fingers down, palm forward, little finger to the left
+    return _shape(branch).near_edges(axes, rotation, position, float(position[1]))[0]
+
+
+def _shape(branch: Branch) -> Shape:
+    return Shape(branch.scene.objects[0].pieces)
 
 
 def _pulls(branch: Branch, arm_rad: np.ndarray) -> Iterator[Pull]:
@@ -147,9 +149,9 @@ def _try_pull(branch: Branch, arm_rad: np.ndarray, azimuth_deg: float, pitch_deg
 def _behind(branch: Branch, azimuth_deg: float, pitch_deg: float) -> tuple[np.ndarray, np.ndarray]:
     """The hand's pose (4, 4) behind the target with its hook just over the table, and the direction (3,) away."""
     rotation, position = branch.target_pose()
-    shape = Shape(branch.scene.objects[0].pieces)
-    turn = np.radians(azimuth_deg)
+    shape, turn = _shape(branch), np.radians(azimuth_deg)
     away, across = np.array([np.cos(turn), np.sin(turn), 0.0]), np.array([-np.sin(turn), np.cos(turn), 0.0])
+    up = np.array([0.0, 0.0, 1.0])
     pose = np.eye(4)
     pose[:3, :3] = grasps.hand_rotation(azimuth_deg, pitch_deg, 90.0)
     centres, radii = branch.hand_points(HOOK)
@@ -158,11 +160,10 @@ def _behind(branch: Branch, azimuth_deg: float, pitch_deg: float) -> tuple[np.nd
     rise_m = TABLE_GAP_M - bottoms.min()
     low = bottoms + rise_m < shape.bounds(rotation)[1][2] + position[2]  # what would meet the target
     front = (centres[low] @ away - radii[low]).min()
-    far = -shape.near_edges(
-        np.stack([-across, -away, np.array([0.0, 0.0, 1.0])], axis=1), rotation, position, -float(position @ across)
-    )[0]
+    aside = float(position @ across)
+    far = -shape.near_edges(np.stack([across, -away, up], axis=1), rotation, position, aside)[0]
     middle = (centres[low] @ across).mean()
-    pose[:3, 3] = away * (far + BEHIND_GAP_M - front) + across * (position @ across - middle) + (0.0, 0.0, rise_m)
+    pose[:3, 3] = away * (far + BEHIND_GAP_M - front) + across * (aside - middle) + up * rise_m
     return pose, away
 
 
@@ -174,7 +175,8 @@ def _reach_behind(branch: Branch, arm_rad: np.ndarray, start: np.ndarray) -> np.
         down = motion.follow_line(posture, [_raised(start, h) for h in (0.03, 0.06, 0.10)])
         if down is None:
             continue
-        for way in _starts(arm_rad):
+        rise = _rise(arm_rad)
+        for way in [arm_rad[None]] + ([] if rise is None else [np.vstack([arm_rad, rise])]):
             route = np.vstack([way, down[::-1], posture])
             if not branch.path_blocked(route, HOOK):
                 return route
@@ -196,7 +198,7 @@ def _rim_plans(pull: Pull, avoid: frozenset[tuple[str, float]]) -> Iterator[tupl
     """Tried-out plans, each with the height (m) at which its target's lowest point will end after 20 s."""
     branch = pull.after
     rotation, position = branch.target_pose()
-    shape = Shape(branch.scene.objects[0].pieces)
+    shape = _shape(branch)
     for template, azimuth in itertools.product(RIMS, RIM_AZIMUTHS_DEG):
         if (template.name, azimuth) in avoid:
             continue
@@ -228,7 +230,7 @@ def _reach_rim(branch: Branch, arm_rad: np.ndarray, grasp: Grasp) -> tuple[np.nd
         back = motion.follow_line(posture, way_in)
         if lift is None or back is None or branch.path_blocked(np.vstack([posture, back]), preshape):
             continue
-        rise = motion.follow_line(arm_rad, [_raised(motion.hand_pose(arm_rad), h) for h in (RISE_M / 2, RISE_M)])
+        rise = _rise(arm_rad)
         if rise is not None and not branch.path_blocked(np.vstack([rise[-1], back[-1]]), preshape):
             return np.vstack([arm_rad, rise, back[::-1], posture]), np.vstack([posture, lift])
     return None
@@ -255,13 +257,10 @@ def _after(pull: Pull, plan: Plan) -> Plan:
     return Plan(plan.grasp, np.vstack([pull.actions, plan.actions]), phases, len(pull.actions) + plan.reach_steps)
 
 
-def _starts(arm_rad: np.ndarray) -> Iterator[np.ndarray]:
-    """First waypoints (K, 7) of a route: straight on, or after a rise."""
-    yield arm_rad[None]
+def _rise(arm_rad: np.ndarray) -> np.ndarray | None:
+    """Postures (2, 7) straight up from one; None if the arm cannot."""
     pose = motion.hand_pose(arm_rad)
-    rise = motion.follow_line(arm_rad, [_raised(pose, h) for h in (RISE_M / 2, RISE_M)])
-    if rise is not None:
-        yield np.vstack([arm_rad, rise])
+    return motion.follow_line(arm_rad, [_raised(pose, h) for h in (RISE_M / 2, RISE_M)])
 
 
 def _blend(before: np.ndarray, after: np.ndarray, steps: int) -> np.ndarray:
