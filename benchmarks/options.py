@@ -17,7 +17,7 @@ from envs.episode import USER_SUITE
 from policy.build import DEFAULT, AgentOptions
 
 RUNS = Path("runs")
-ALL, NO_CLAIM = "all", ("train", "train_shapes")
+ALL, NO_CLAIM = "all", ("train", "train_shapes", "nonprehensile_train")
 SEVERAL = "suites"  # what the folder of several suites is called in place of a suite
 COMMAND = ("python", "-m", "benchmarks.run")
 

@@ -23,9 +23,11 @@ DESCRIPTIONS = {
     "latency": "60 scenes of unseen_objects in which the world runs on for up to 400 ms while the policy thinks",
     "renderer_shift": "120 scenes of unseen_objects, drawn by MuJoCo's Filament renderer",
     "disturbance": "the target is shoved by 3 to 6 cm while the hand reaches for it",
+    "nonprehensile": "18 unseen flat objects that must be pulled over the table's edge to be grasped, in four looks",
     "smoke": "a mix of the others that takes under a minute, for continuous integration",
     "train": "seen objects under training looks, for demonstrations; no claim is made on it",
     "train_shapes": "shapes at random among them and seen objects, likewise; what the shipped policy is also taught on",
+    "nonprehensile_train": "32 seen flat objects under training looks, for demonstrations; no claim is made on it",
 }
 
 # CPU seconds that the expert takes for an episode, scene and all, as measured; a shove costs it a second grasp.
@@ -45,6 +47,7 @@ AXES: Mapping[str, tuple[str, ...]] = {
     "physics_shift": ("physics",),
     "latency": ("latency",),
     "renderer_shift": ("renderer",),
+    "nonprehensile": ("table", "lighting"),
     "smoke": ("part",),
 }
 

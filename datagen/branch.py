@@ -64,6 +64,16 @@ class Branch:
         mujoco.mj_copyData(self.data, self.scene.model, data)
         self._reference = servo.reference_rad.copy()
 
+    def rewind(self) -> None:
+        """Go back to the snapshot, so that queries meet every object where it stood before the latest trial."""
+        mujoco.mj_copyData(self.data, self.scene.model, self._base)
+
+    def fork(self) -> "Branch":
+        """A branch whose snapshot is the state in which the latest trial ended."""
+        fork = Branch(self.scene)
+        fork.snapshot(self.data, self.servo)
+        return fork
+
     @property
     def opening(self) -> np.ndarray:
         """Hand openings (6,) at the snapshot."""

@@ -20,7 +20,7 @@ from envs import spec
 from envs.episode import USER_SUITE
 from envs.interface import OUTCOMES, SUCCESSES
 
-TRAINING_SUITES = ("train", "train_shapes")
+TRAINING_SUITES = ("train", "train_shapes", "nonprehensile_train")
 LOSSLESS = "lossless"
 NO_RECOVERY = "none"
 SHIFTS = range(-2, 7)  # steps by which the state may follow the action, as far as we look
@@ -159,7 +159,7 @@ def content_of_tests(suite: str, episode: Mapping[str, Any]) -> dict[str, str]:
     A user's own objects are for training; every scene of a suite on which policies are scored is not.
     """
     found = {} if is_for_training(suite) else {"benchmark scenes": f"a scene of suite {suite}"}
-    unseen = sorted({o["object_id"] for o in episode["objects"]} & set(library.UNSEEN))
+    unseen = sorted({o["object_id"] for o in episode["objects"]} & set(library.UNSEEN + library.FLAT_UNSEEN))
     if unseen:
         found["unseen objects"] = f"object of the tests: {', '.join(unseen)}"
     look, looks = episode["look"], []

@@ -4,6 +4,7 @@ from collections import deque
 
 import numpy as np
 
+from datagen import pushing
 from datagen.branch import Branch
 from datagen.search import LIFT, REACH, Plan, find_plan
 from envs import spec
@@ -61,7 +62,8 @@ class Expert(Policy):
             self._homed = True
             return
         self._branch.snapshot(env.data, env.servo)
-        self.plan = find_plan(self._branch, env.servo.reference_rad, self._rng, frozenset(self._failed))
+        find = pushing.find_plan if pushing.is_flat(env.scene.objects[0]) else find_plan
+        self.plan = find(self._branch, env.servo.reference_rad, self._rng, frozenset(self._failed))
         if self.plan is None:  # nothing holds: stand still until the attempt is over
             self._queue.extend([(observation[spec.STATE].astype(float), REACH)] * ATTEMPT_STEPS)
             return

@@ -178,7 +178,7 @@ def _timed_plan(grasp: Grasp, opening: np.ndarray, route: np.ndarray, lift: np.n
     hand = np.repeat(grasp.squeeze[None], len(arm), axis=0)
     share = np.clip(np.arange(1, reach_steps + 1) / (PRESHAPED_AT * reach_steps), 0.0, 1.0)[:, None]
     hand[:reach_steps] = opening * (1 - share) + grasp.preshape * share
-    hand[reach_steps : reach_steps + CLOSE_STEPS] = _closing(grasp)
+    hand[reach_steps : reach_steps + CLOSE_STEPS] = closing(grasp)
     phases = np.full(len(arm), LIFT, dtype=np.int8)
     phases[:reach_steps] = REACH
     phases[reach_steps - BEGIN_BEFORE_GRASP : reach_steps] = PREGRASP
@@ -186,7 +186,7 @@ def _timed_plan(grasp: Grasp, opening: np.ndarray, route: np.ndarray, lift: np.n
     return Plan(grasp, np.hstack([arm_from_rad(arm), hand]), phases, reach_steps)
 
 
-def _closing(grasp: Grasp) -> np.ndarray:
+def closing(grasp: Grasp) -> np.ndarray:
     """Openings (CLOSE_STEPS, 6): fingers first, the thumb a moment later, as measured to hold best."""
     steps = np.arange(1, CLOSE_STEPS + 1)
     fingers = np.clip(steps / FINGER_STEPS, 0.0, 1.0)[:, None]

@@ -248,7 +248,7 @@ def _try_scene(
     specs = [library.get_object(i) for i in ids]
     poses = [int(rng.integers(len(s.rest_poses))) for s in specs]
     rests = [s.rest_quats[pose] for s, pose in zip(specs, poses, strict=True)]
-    placed = place(rng, specs, rests, condition.place or (TARGET_X, TARGET_Y))
+    placed = place(rng, specs, rests, condition.place or (TARGET_X, TARGET_Y), condition.pulled)
     if placed is None:
         return None
     try:

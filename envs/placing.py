@@ -17,6 +17,8 @@ TARGET_X, TARGET_Y = (0.41, 0.57), (-0.38, 0.02)
 NEIGHBOUR_X, NEIGHBOUR_Y = (0.40, 0.70), (-0.41, 0.14)
 # Outlines stay on the table top and out of the space where the hand waits at the start of an episode.
 LEAST_X, LEAST_Y = 0.37, -0.425
+# A target that is to be pulled over the near edge: how far the table stays free before it, and behind it for the hand.
+PULL_M, BEHIND_M = 0.15, 0.07
 # Free space between outlines on the table: room for fingers around the target, less among neighbours.
 TARGET_GAP_M, NEIGHBOUR_GAP_M = 0.025, 0.008
 # A shove is slid in so many control steps, and drawn from these.
@@ -31,10 +33,12 @@ def place(
     specs: Sequence[ObjectSpec],
     rests: Sequence[tuple],
     target_in: tuple[tuple[float, float], tuple[float, float]] = (TARGET_X, TARGET_Y),
+    pulled: bool = False,
 ) -> np.ndarray | None:
     """Poses (N, 7) with room between the outlines, or None if the table is too full for this draw.
 
-    rests: (quat wxyz, height) of each object at rest; target_in: ranges of x and y for the first one (m).
+    rests: (quat wxyz, height) of each object at rest; target_in: ranges of x and y for the first one (m); pulled: its
+    way over the near edge stays free.
     """
     poses: list[np.ndarray] = []
     outlines: list[np.ndarray] = []
@@ -50,7 +54,7 @@ def place(
             gaps = [TARGET_GAP_M if j == 0 else NEIGHBOUR_GAP_M for j in range(i)]
             if all(separation(outline, other) >= gap for other, gap in zip(outlines, gaps, strict=True)):
                 poses.append(np.concatenate([xy, [height], turned]))
-                outlines.append(outline)
+                outlines.append(_swept(outline, -PULL_M, BEHIND_M) if pulled and i == 0 else outline)
                 break
         else:
             return None
@@ -63,6 +67,11 @@ def outline_on_table(object_spec: ObjectSpec, quat: np.ndarray) -> np.ndarray:
     mujoco.mju_quat2Mat(matrix, quat)
     flat = (hull_points(object_spec) @ matrix.reshape(3, 3).T)[:, :2]
     return _convex_hull(flat)
+
+
+def _swept(outline: np.ndarray, *along_x: float) -> np.ndarray:
+    """The convex outline (K, 2) of all that lies between an outline and itself moved along x (m)."""
+    return _convex_hull(np.concatenate([outline + (x, 0.0) for x in along_x]))
 
 
 def _convex_hull(points: np.ndarray) -> np.ndarray:

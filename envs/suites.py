@@ -3,7 +3,7 @@
 import functools
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from assets.looks.looks import TEST_LIGHTINGS, TEST_TABLES, TRAIN_LIGHTINGS, TRAIN_TABLES
 from assets.objects import library
@@ -24,7 +24,8 @@ class Condition:
     looks: one of these is drawn; objects: how many stand on the table (None: drawn, about six); place: where the
     target stands, x and y ranges in world (m, None: anywhere it may); place_name: what reports call it; alike: all
     neighbours are of the target's family; camera: how far the head camera is off, in cm and in degrees; shoved: the
-    target is shoved while the hand reaches; the rest as in envs.changes.
+    target is shoved while the hand reaches; pulled: the target's way over the near edge stays free; the rest as in
+    envs.changes.
     """
 
     looks: tuple[Look, ...] = (WHITE,)
@@ -39,6 +40,7 @@ class Condition:
     latency_ms: float = 0.0
     renderer: str = CLASSIC
     shoved: bool = False
+    pulled: bool = False
 
 
 @dataclass(frozen=True)
@@ -156,6 +158,10 @@ LATENCIES_MS = (0.0, 50.0, 100.0, 200.0, 400.0)
 # Of these table tops a single colour word is true, so that a camouflaged object can be asked for by its colour.
 CAMOUFLAGE_TABLES = ("white", "black_mouse_pad", "pink_towel", "wood")
 LEVEL_SIZE = 60  # episodes at each level of a shift
+# Flat targets: no further away than fingers reach behind them, and above the tray once they are pulled.
+FLAT_PLACE = ((0.45, 0.48), (-0.17, -0.01))
+FLAT_LOOKS = (WHITE, ("white", "disco"), ("wood", "white"), ("colourful_cloth", "white"))
+FLAT_OBJECTS = 4
 ALIKE_OBJECTS = 5  # the smallest family has five unseen members
 
 
@@ -206,6 +212,14 @@ def _adversarial() -> Distribution:
     return Distribution(1, UNSEEN, UNSEEN, 100, conditions)
 
 
+def _nonprehensile(
+    targets: tuple[str, ...], others: tuple[str, ...], size: int, looks: Sequence[tuple]
+) -> Distribution:
+    """Flat targets that must be pulled over the edge; one condition for each group of looks."""
+    way = Condition(objects=FLAT_OBJECTS, place=FLAT_PLACE, pulled=True)
+    return Distribution(1, targets, others, size, tuple(replace(way, looks=group) for group in looks))
+
+
 @functools.cache
 def distributions() -> Mapping[str, Distribution | Mix]:
     """Name -> what it is drawn from, of every suite."""
@@ -221,8 +235,10 @@ def distributions() -> Mapping[str, Distribution | Mix]:
         "latency": _shift([Condition(latency_ms=ms) for ms in LATENCIES_MS], 5 * LEVEL_SIZE),
         "renderer_shift": _shift([Condition(renderer=FILAMENT)], 120),
         "disturbance": Distribution(1, UNSEEN, UNSEEN, 100, (Condition(shoved=True),)),
+        "nonprehensile": _nonprehensile(library.FLAT_UNSEEN, UNSEEN, 144, [(look,) for look in FLAT_LOOKS]),
         "train": Distribution(1, SEEN, SEEN, 2000, (Condition(looks=TRAIN_LOOKS),)),
         "train_shapes": Distribution(1, SHAPES, (*SEEN, *SHAPES), 2000, (Condition(looks=TRAIN_LOOKS),)),
+        "nonprehensile_train": _nonprehensile(library.FLAT_SEEN, SEEN, 1000, [TRAIN_LOOKS]),
     }
 
     def mix(**counts: int) -> Mix:

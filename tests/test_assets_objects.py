@@ -299,3 +299,42 @@ def test_shapes_at_random_are_drawn_where_they_collide(object_id):
     vertices = np.concatenate([visual.mesh.vertices for visual in spec.visuals])
     for seen, solid in zip((vertices.min(axis=0), vertices.max(axis=0)), solids.bounds(spec.pieces), strict=True):
         np.testing.assert_allclose(seen, solid, atol=0.002)
+
+
+def test_flat_things_are_too_thin_and_too_wide_for_the_hand_and_stand_in_no_other_test():
+    flats = library.FLAT_SEEN + library.FLAT_UNSEEN
+    assert (len(library.FLAT_SEEN), len(library.FLAT_UNSEEN)) == (32, 18)
+    assert len(library.FLAT_FAMILIES) >= 8
+    assert len({*flats, *ALL, *library.SHAPES}) == len(flats) + len(ALL) + len(library.SHAPES)
+    for object_id in flats:
+        spec = get_object(object_id)
+        x, y, z = spec.extent_m
+        assert spec.split == ("seen" if object_id in library.FLAT_SEEN else "unseen"), object_id
+        assert 0.008 <= z <= 0.02, object_id
+        assert 0.105 <= min(x, y) <= max(x, y) <= 0.21, object_id
+        assert 0.05 <= spec.mass_kg <= 0.4, object_id
+        assert 0.4 <= spec.friction <= 1.0, object_id
+        assert 0.15e3 <= spec.mass_kg / sum(solids.piece_moments(p)[0] for p in spec.pieces) <= 3e3, object_id
+        assert set(spec.colors) <= set(PALETTE), object_id
+        assert set(spec.size_words) <= {"small", "large"}, object_id
+        assert len(set(spec.nouns)) == len(spec.nouns), object_id
+
+
+def test_flat_things_are_drawn_lightly_and_where_they_collide():
+    directions = solids.sphere_directions(80)
+    for object_id in library.FLAT_SEEN + library.FLAT_UNSEEN:
+        spec = get_object(object_id)
+        assert 1 <= len(spec.pieces) <= 8, object_id
+        assert 12 <= sum(len(v.mesh.faces) for v in spec.visuals) <= 400, object_id
+        drawn = np.concatenate([v.mesh.vertices[np.unique(v.mesh.faces)] for v in spec.visuals])
+        reach = np.array([solids.support(spec).reach(d) for d in directions])
+        assert np.abs((drawn @ directions.T).max(axis=0) - reach).max() < 0.0035, object_id
+        assert np.min([outside(piece, drawn) for piece in spec.pieces], axis=0).max() < 0.0035, object_id
+
+
+def test_no_unseen_flat_thing_is_a_near_copy_of_a_seen_one():
+    for seen, unseen in itertools.product(library.FLAT_SEEN, library.FLAT_UNSEEN):
+        a, b = get_object(seen), get_object(unseen)
+        if a.family == b.family and a.colors == b.colors:
+            sizes = library.draft(seen).size_m, library.draft(unseen).size_m
+            assert max(abs(sizes[0][key] / sizes[1][key] - 1) for key in sizes[0]) > 0.03, (seen, unseen)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from assets.objects import imported
-from assets.objects.families import animals, boxes, containers, dispensers, fruit, tools, toys, vessels
+from assets.objects.families import animals, boxes, containers, dispensers, flats, fruit, tools, toys, vessels
 from assets.objects.families.draw import Draw
 from assets.objects.families.shapes import random_shape
 from assets.objects.solids import bounds, mass_properties, rotation
@@ -75,6 +75,23 @@ ALL: tuple[str, ...] = SEEN + UNSEEN
 _SHAPE = Family("shape", random_shape, 0, 0)
 SHAPES: tuple[str, ...] = tuple(f"{_SHAPE.name}_{i:03d}" for i in range(1000))
 _SHAPE_IDS = frozenset(SHAPES)
+# Flat things, which must be pulled over the table's edge: a library of their own, for the suites nonprehensile alone.
+_FLAT_TABLE = (
+    Family("book", flats.book, 5, 2),
+    Family("plate", flats.plate, 5, 2),
+    Family("tablet", flats.tablet, 4, 2),
+    Family("notebook", flats.notebook, 4, 1),
+    Family("cutting_board", flats.cutting_board, 4, 2),
+    Family("tray", flats.tray, 4, 2),
+    Family("envelope", flats.envelope, 3, 1),
+    Family("board_game", flats.board_game, 3, 2),
+    Family("picture_frame", flats.picture_frame, 0, 2),
+    Family("trivet", flats.trivet, 0, 2),
+)
+FLAT_FAMILIES: dict[str, Family] = {family.name: family for family in _FLAT_TABLE}
+FLAT_SEEN: tuple[str, ...] = tuple(i for f in _FLAT_TABLE for i in f.ids()[: f.seen])
+FLAT_UNSEEN: tuple[str, ...] = tuple(i for f in _FLAT_TABLE for i in f.ids()[f.seen :])
+_EVERY_FAMILY = FAMILIES | FLAT_FAMILIES
 
 
 def family_of(object_id: str) -> Family:
@@ -82,12 +99,12 @@ def family_of(object_id: str) -> Family:
     name, _, number = object_id.rpartition("_")
     if object_id in _SHAPE_IDS:
         return _SHAPE
-    if name not in FAMILIES:
-        raise KeyError(f"unknown object {object_id!r}; families are {sorted(FAMILIES)}")
-    if object_id not in FAMILIES[name].ids():
-        ids = FAMILIES[name].ids()
+    if name not in _EVERY_FAMILY:
+        raise KeyError(f"unknown object {object_id!r}; families are {sorted(_EVERY_FAMILY)}")
+    if object_id not in _EVERY_FAMILY[name].ids():
+        ids = _EVERY_FAMILY[name].ids()
         raise KeyError(f"unknown object {object_id!r}; the family {name!r} has {ids[0]} to {ids[-1]}, not {number!r}")
-    return FAMILIES[name]
+    return _EVERY_FAMILY[name]
 
 
 @functools.cache
@@ -154,6 +171,8 @@ def _size_words(object_id: str) -> tuple[str, ...]:
         # Words need a visible difference: a family of near-equals has neither small nor large members.
         if high > 1.07 * low:
             words += [low_word] if values[object_id] <= low else [high_word] if values[object_id] >= high else []
+    if object_id in FLAT_SEEN + FLAT_UNSEEN:  # nobody calls a plate tall
+        words = [word for word in words if word not in ("short", "tall")]
     return tuple(words)
 
 
@@ -161,7 +180,7 @@ def _size_words(object_id: str) -> tuple[str, ...]:
 def _family_sizes(name: str) -> tuple[dict[str, float], dict[str, float]]:
     """Mean edge (m) and height over width of each member of a family."""
     volume, slender = {}, {}
-    for object_id in FAMILIES[name].ids():
+    for object_id in _EVERY_FAMILY[name].ids():
         low, high = bounds(draft(object_id).pieces)
         x, y, z = high - low
         volume[object_id], slender[object_id] = float((x * y * z) ** (1 / 3)), float(z / max(x, y))
