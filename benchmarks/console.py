@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
+from benchmarks.stages import Stages
 from benchmarks.statistics import duration, percent, rate
 from benchmarks.summary import Summary
 
@@ -73,6 +74,19 @@ def print_summary(console: Console, summary: Summary, folder: Path, report: Path
         table.add_row(name, escape(value))
     table.add_row("rows", escape(str(folder)))
     table.add_row("report", escape(str(report)))
+    console.print(table)
+
+
+def print_stages(console: Console, stages: Stages) -> None:
+    """The stages of prompts for several objects; of all prompts together also the interval and the real robot."""
+    table = Table(title="stages", title_justify="left", title_style="bold")
+    for name in ("", *stages.prompts, "95 % interval", "real robot"):
+        table.add_column(escape(name))
+    for stage in stages.stages:
+        whole = stage.entries[-1]
+        known = whole.rate is not None and whole.rate.n
+        interval = f"{percent(whole.rate.low)} to {percent(whole.rate.high)} %" if known else ""
+        table.add_row(stage.name, *(entry.words for entry in stage.entries), interval, whole.published)
     console.print(table)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from benchmarks.errors import UsageError
-from envs.episode import LIST_SUFFIX, USER_SUITE, distribution, distributions
+from envs.episode import LIST_SUFFIX, USER_SUITE, Listed, distribution, distributions
 from envs.interface import EpisodeError
 from envs.suites import Cell, cell
 
@@ -31,7 +31,7 @@ DESCRIPTIONS = {
 
 # CPU seconds that the expert takes for an episode, scene and all, as measured; a shove costs it a second grasp.
 USUAL_EXPERT_S = 2.4
-EXPERT_S: Mapping[str, float] = {"disturbance": 4.5}
+EXPERT_S: Mapping[str, float] = {"disturbance": 4.5, "long_horizon": 5.2}
 
 # What reports may group a suite by. A suite that is not named here has no axes.
 AXES: Mapping[str, tuple[str, ...]] = {
@@ -103,6 +103,14 @@ def get_suite(name: str) -> Suite:
     except EpisodeError as fault:
         raise UsageError(str(fault)) from fault
     return Suite(name, made.version, made.size, _description(name), AXES.get(name, ()))
+
+
+def asks_for_several(name: str) -> bool:
+    """Whether the episodes of a suite are prompts for several objects; of a list in a file, whether any is."""
+    made = distribution(name)
+    if isinstance(made, Listed):
+        return any(episode.relevant for episode in made.episodes)
+    return bool(cell(name, made, 0).condition.prompt)
 
 
 def expert_minutes(suite: Suite, cores: int) -> float:

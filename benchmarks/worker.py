@@ -13,6 +13,7 @@ from benchmarks.evaluate import Plan, Runner, error_result
 from benchmarks.journal import thumbnail_name, video_name
 from benchmarks.long_horizon import run_prompt
 from benchmarks.policies import make_policy
+from benchmarks.suites import asks_for_several
 from benchmarks.video import ThumbnailObserver, VideoObserver
 from datagen.playback import RENDERER, renderer
 from datagen.record import DemoRecorder
@@ -32,7 +33,7 @@ def make_runner(plan: Plan) -> Runner:
     Raises whatever keeps the environment, the policy or (for films) the renderer from being made.
     """
     policy = make_policy(plan.policy, plan.agent, plan.checkpoint)
-    can_draw = _can_draw(required=bool(plan.videos or policy.cameras))
+    can_draw = _can_draw(required=bool(plan.videos or policy.cameras or asks_for_several(plan.suite)))
     # A recording keeps every picture; else the policy alone decides which are worth drawing.
     env = SimEnv(suite=plan.suite, obs_mode=obs_mode(policy.cameras), hand=plan.hand, lazy=plan.demos is None)
 
