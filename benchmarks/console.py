@@ -78,15 +78,15 @@ def print_summary(console: Console, summary: Summary, folder: Path, report: Path
 
 
 def print_stages(console: Console, stages: Stages) -> None:
-    """The stages of prompts for several objects; of all prompts together also the interval and the real robot."""
-    table = Table(title="stages", title_justify="left", title_style="bold")
-    for name in ("", *stages.prompts, "95 % interval", "real robot"):
+    """The stages of prompts for several objects, of all prompts together; each prompt's own are in the report."""
+    table = Table(title="Stages", title_justify="left", title_style="bold")
+    for name in ("", stages.prompts[-1], "95 % interval", "real robot"):
         table.add_column(escape(name))
     for stage in stages.stages:
-        whole = stage.entries[-1]
-        known = whole.rate is not None and whole.rate.n
-        interval = f"{percent(whole.rate.low)} to {percent(whole.rate.high)} %" if known else ""
-        table.add_row(stage.name, *(entry.words for entry in stage.entries), interval, whole.published)
+        entry = stage.entries[-1]
+        known = entry.rate is not None and entry.rate.n
+        interval = f"{percent(entry.rate.low)} to {percent(entry.rate.high)} %" if known else ""
+        table.add_row(stage.name, entry.words, interval, entry.published)
     console.print(table)
 
 

@@ -125,7 +125,7 @@ class _Prompt:
         return None if spent else False
 
     def _located(self, words: str) -> tuple[int | None, Box | None]:
-        """The object in the box that the planner draws, or None where nothing is in it; and the box, if there is one."""
+        """The object in the box that the planner draws, None where nothing is in it; and the box, if there is one."""
         env = self.env
         meant = env.meant(words)
         if len(meant) == 1:  # whoever knows the truth must know what it is about
@@ -144,7 +144,7 @@ class _Prompt:
         return boxed, box
 
     def _grasp(self, target: int, words: str, box: Box) -> None:
-        """The policy grasps the target; then the way to the tray, or home where the planner says that nothing is held."""
+        """The policy grasps the target; then the way to the tray, or home if the planner says that nothing is held."""
         env, policy, planner = self.env, self.policy, Settled(self.planner, words, box, self.env.is_held)
         seen, info = env.aim(target, words)
         self._see(seen)
@@ -164,9 +164,7 @@ class _Prompt:
             held=word in SUCCESSES,
         )
         self._script(action, to_the_tray=held)
-        self._note(
-            verdicts=tuple(planner.verdicts), cleared=env.is_off_table(target), in_tray=env.is_in_tray(target)
-        )
+        self._note(verdicts=tuple(planner.verdicts), cleared=env.is_off_table(target), in_tray=env.is_in_tray(target))
 
     def _act(self) -> np.ndarray:
         """Let the policy act until the grasp is decided; its last action."""

@@ -285,7 +285,8 @@ def _draw_objects(rng: np.random.Generator, dist: Distribution, target: str, con
     """Ids of the scene, the target first, then what else its prompt asks for."""
     count = condition.objects or 1 + int(rng.choice(len(COUNT_WEIGHTS), p=COUNT_WEIGHTS))
     also: Sequence[str] = [i for i in dist.targets if i != target] if condition.relevant > 1 else ()
-    first = [target, *(also[k] for k in rng.choice(len(also), condition.relevant - 1, replace=False))] if also else [target]
+    more = rng.choice(len(also), size=condition.relevant - 1, replace=False) if also else ()
+    first = [target, *(also[k] for k in more)]
     others: Sequence[str] = [i for i in dist.neighbours if i not in first]
     if condition.alike:
         others = [i for i in others if library.family_of(i) is library.family_of(target)]

@@ -21,9 +21,7 @@ class NoRest(Exception):
     """This draw does not come to rest, penetrates, or hides its target. Draw again."""
 
 
-def settle(
-    objects: Sequence[ObjectSpec], poses: np.ndarray, min_visible_px: int, targets: int = 1
-) -> np.ndarray:
+def settle(objects: Sequence[ObjectSpec], poses: np.ndarray, min_visible_px: int, targets: int = 1) -> np.ndarray:
     """Poses (N, 7) after the objects have come to rest, from nearly resting poses (N, 7).
 
     Raises NoRest if one slides, tips or sinks, or if the head camera sees too little of one of the first `targets`.

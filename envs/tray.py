@@ -1,5 +1,6 @@
 """The way of a held object into the tray, and the way home from there; and where things lie in the end."""
 
+import itertools
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -31,7 +32,7 @@ def placing_actions(
         share = min(1.0, (i + 1) / OPEN_STEPS)
         yield joined(over_tray, grip * (1 - share) + opened * share)
     way = (over_tray, POSES["return_medium"], np.asarray(home_rad, dtype=float))
-    for start, end in zip(way, way[1:], strict=False):
+    for start, end in itertools.pairwise(way):
         yield from _line(start, end, opened, _steps(start, end, RETREAT_RAD_S))
     for _ in range(SETTLE_STEPS):
         yield joined(way[-1], opened)

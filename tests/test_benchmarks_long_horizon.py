@@ -27,7 +27,6 @@ from envs.episode import EpisodeSpec, distributions, make_episode
 from envs.interface import EpisodeError, EpisodeResult
 from envs.long_horizon import LongHorizonEnv
 from envs.prompts import PROMPTS as ASKED
-from envs.sim import SimEnv
 from envs.tray import in_tray, off_table, placing_actions
 from policy.agent import Agent
 from policy.masks.interface import make_masks
@@ -35,9 +34,16 @@ from policy.planner import PlannerError
 from policy.planner.privileged import PrivilegedPlanner
 
 SUITE = "long_horizon"
-FOOD = 74  # apple and lemon among two other things... the expert takes each at the first try
+FOOD = 74  # an apple and a lemon, which the expert takes at the first try, and something else
 PLAN = Plan(suite=SUITE, version=1, policy="expert", hand="g0r")
-GOLDEN = {}
+GOLDEN = {
+    0: "67d25f53cf05685c",
+    23: "2850a124d34344df",
+    24: "733ae26106abf9a4",
+    49: "07a065278fe43325",
+    74: "5c6d5a1827206411",
+    95: "b9924723462a276a",
+}
 
 
 @pytest.fixture(scope="module")
@@ -137,13 +143,11 @@ def test_the_target_changes_and_the_world_does_not(env):
 
 def test_contacts_are_those_of_the_present_target(env):
     env.reset(options={"episode": make_episode(SUITE, FOOD)})
-    alone = SimEnv(SUITE)
     bodies = env.whole.object_bodies
     for index in (2, 1):
         env.aim(index, "this")
         owner = env.model.geom_bodyid[env.scene.geom_bits // 8 == 1]
         assert set(owner) == {bodies[index]}
-    alone.close()
 
 
 def test_what_is_off_the_table_is_no_neighbour(env):
@@ -196,10 +200,7 @@ def test_the_way_to_the_tray_keeps_the_grip_and_the_drives_limits():
 
 def test_the_expert_puts_away_what_the_prompt_asks_for_and_nothing_else(env, done):
     assert done.outcome == "success"
-    assert [(r.target, r.held, r.in_tray) for r in done.rounds] == [
-        (done.rounds[0].target, True, True),
-        (done.rounds[1].target, True, True),
-    ]
+    assert [(r.held, r.in_tray) for r in done.rounds] == [(True, True), (True, True)]
     assert {r.target for r in done.rounds} == set(done.target.split("+"))
     rest = [i for i in range(done.objects) if i not in make_episode(SUITE, FOOD).relevant]
     assert rest
@@ -386,7 +387,7 @@ def test_published_stages_are_those_of_the_table():
 
 def test_a_run_prints_and_keeps_the_stages(tmp_path, capsys):
     words = ["--suite", SUITE, "--policy", "hold-still", "--first", str(FOOD), "--episodes", "1", "--workers", "1"]
-    assert main([*words, "--out", str(tmp_path / "run"), "--attempts", "3", "--video", "1"]) == 0
+    assert main([*words, "--out", str(tmp_path / "run"), "--attempts", "3"]) == 0
     said = capsys.readouterr().out
     assert "completion check" in said
     assert "96.3 %" in said
