@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
+from benchmarks.stages import Stages
 from benchmarks.statistics import duration, percent, rate
 from benchmarks.summary import Summary
 
@@ -73,6 +74,19 @@ def print_summary(console: Console, summary: Summary, folder: Path, report: Path
         table.add_row(name, escape(value))
     table.add_row("rows", escape(str(folder)))
     table.add_row("report", escape(str(report)))
+    console.print(table)
+
+
+def print_stages(console: Console, stages: Stages) -> None:
+    """The stages of prompts for several objects, of all prompts together; each prompt's own are in the report."""
+    table = Table(title="Stages", title_justify="left", title_style="bold")
+    for name in ("", stages.prompts[-1], "95 % interval", "real robot"):
+        table.add_column(escape(name))
+    for stage in stages.stages:
+        entry = stage.entries[-1]
+        known = entry.rate is not None and entry.rate.n
+        interval = f"{percent(entry.rate.low)} to {percent(entry.rate.high)} %" if known else ""
+        table.add_row(stage.name, entry.words, interval, entry.published)
     console.print(table)
 
 

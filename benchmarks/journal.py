@@ -164,8 +164,7 @@ def read_results(folder: Path) -> list[EpisodeResult]:
     """The rows of a run's folder, later ones replacing earlier ones of the same index; a torn last line is left out."""
     rows = {}
     for row in _read_lines(folder / EPISODES):
-        row["attempt_outcomes"] = tuple(row["attempt_outcomes"])
-        rows[row["index"]] = EpisodeResult(**row)
+        rows[row["index"]] = EpisodeResult.from_dict(row)
     return list(rows.values())
 
 

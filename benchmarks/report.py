@@ -27,6 +27,7 @@ from benchmarks.journal import (
 )
 from benchmarks.pages import COLOURS, drawn
 from benchmarks.published import BY_SUITE
+from benchmarks.stages import stages_of
 from benchmarks.statistics import duration, percent
 from benchmarks.summary import Summary
 from datagen.files import write_atomically
@@ -126,6 +127,7 @@ def render(summary: Summary, results: Sequence[EpisodeResult], folder: Path, tim
         lines=summary_lines(summary),
         bars=outcome_bars(summary),
         published=beside_published(summary),
+        stages=stages_of(rows),
         axes=axes(rows, levels),
         heat_map=heat_map(rows),
         failures=[_failure(summary, r, folder) for r in failures[:MAX_FAILURES]],

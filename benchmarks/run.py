@@ -11,7 +11,7 @@ import tyro
 from rich.console import Console
 
 from benchmarks.board import BOARD, write_board
-from benchmarks.console import print_board, print_summary, progress
+from benchmarks.console import print_board, print_stages, print_summary, progress
 from benchmarks.ending import Ending
 from benchmarks.errors import UsageError, WorkerError
 from benchmarks.evaluate import Plan, Rows, RunnerFactory, evaluate, evaluate_on_ray
@@ -28,7 +28,8 @@ from benchmarks.options import (
 )
 from benchmarks.policies import Entrant, entrant
 from benchmarks.report import publish, read_summary
-from benchmarks.suites import Suite, get_suite
+from benchmarks.stages import stages_of
+from benchmarks.suites import Suite, asks_for_several, get_suite
 from benchmarks.summary import success_rate, summarise
 from benchmarks.worker import make_runner
 from datagen import layout
@@ -88,6 +89,12 @@ class _Run:
 
 def _run(options: Options, suite: Suite, policy: Entrant) -> _Run:
     episodes = wanted(options, suite)
+    if asks_for_several(suite.name):
+        if options.record is not None:
+            raise UsageError(f"--record keeps demonstrations of single grasps; {suite.name} asks for several objects")
+        options = replace(options, attempts=1)  # how often each object is tried is part of the protocol
+        if policy.agent is None:  # the privileged planner takes the prompts apart
+            policy = replace(policy, privileged=(*policy.privileged, "planner"))
     return _Run(options, suite, policy, episodes, Ending(options.adaptive, episodes.indices))
 
 
@@ -171,6 +178,8 @@ def _conclude(journal: Journal, run: _Run, workers: int, record: DemoFile | None
         versions=versions(),
     )
     print_summary(console, summary, journal.folder, publish(journal.folder, summary))
+    if (stages := stages_of(results)) is not None:
+        print_stages(console, stages)
     if record is not None:
         demos = _join(record, options, policy.cameras)
         console.print(f"{demos} demonstrations in {options.record}", highlight=False)

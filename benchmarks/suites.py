@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from benchmarks.errors import UsageError
-from envs.episode import LIST_SUFFIX, USER_SUITE, distribution, distributions
+from envs.episode import LIST_SUFFIX, USER_SUITE, Listed, distribution, distributions
 from envs.interface import EpisodeError
 from envs.suites import Cell, cell
 
@@ -16,6 +16,7 @@ DESCRIPTIONS = {
     "seen_objects": "each of the 36 seen objects ten times as the target, in clutter of other seen objects",
     "baselines": "12 seen and 24 unseen objects, two lightings, two table tops: for comparing families of policies",
     "single_object": "13 seen and 8 unseen objects alone on the table, each twice at five places",
+    "long_horizon": "prompts for several objects, each to be put into the tray: clear the table, all bottles and so on",
     "density": "60 unseen targets among 1, 3, 6, 9 and 12 objects",
     "adversarial": "polished, transparent and camouflaged objects, and neighbours that look like the target",
     "camera_shift": "60 scenes of unseen_objects, the head camera moved and turned by up to 8 cm and degrees",
@@ -32,7 +33,7 @@ DESCRIPTIONS = {
 
 # CPU seconds that the expert takes for an episode, scene and all, as measured; a shove costs it a second grasp.
 USUAL_EXPERT_S = 2.4
-EXPERT_S: Mapping[str, float] = {"disturbance": 4.5}
+EXPERT_S: Mapping[str, float] = {"disturbance": 4.5, "long_horizon": 5.2}
 
 # What reports may group a suite by. A suite that is not named here has no axes.
 AXES: Mapping[str, tuple[str, ...]] = {
@@ -41,6 +42,7 @@ AXES: Mapping[str, tuple[str, ...]] = {
     "generalization": ("part", "table", "lighting"),
     "baselines": ("part", "table", "lighting"),
     "single_object": ("part", "place"),
+    "long_horizon": ("prompt",),
     "density": ("objects",),
     "adversarial": ("difficulty",),
     "camera_shift": ("camera",),
@@ -63,6 +65,7 @@ LEVELS: Mapping[str, Callable[[Cell], str]] = {
     "table": lambda at: at.condition.looks[0][0],
     "lighting": lambda at: at.condition.looks[0][1],
     "place": lambda at: at.condition.place_name,
+    "prompt": lambda at: at.condition.prompt,
     "objects": lambda at: str(at.condition.objects),
     "difficulty": lambda at: at.condition.finish or "look-alikes",
     "camera": lambda at: f"{at.condition.camera:g} cm and deg",
@@ -103,6 +106,14 @@ def get_suite(name: str) -> Suite:
     except EpisodeError as fault:
         raise UsageError(str(fault)) from fault
     return Suite(name, made.version, made.size, _description(name), AXES.get(name, ()))
+
+
+def asks_for_several(name: str) -> bool:
+    """Whether the episodes of a suite are prompts for several objects; of a list in a file, whether any is."""
+    made = distribution(name)
+    if isinstance(made, Listed):
+        return any(episode.relevant for episode in made.episodes)
+    return bool(cell(name, made, 0).condition.prompt)
 
 
 def expert_minutes(suite: Suite, cores: int) -> float:

@@ -11,7 +11,9 @@ import mujoco
 from assets import gl
 from benchmarks.evaluate import Plan, Runner, error_result
 from benchmarks.journal import thumbnail_name, video_name
+from benchmarks.long_horizon import run_prompt
 from benchmarks.policies import make_policy
+from benchmarks.suites import asks_for_several
 from benchmarks.video import ThumbnailObserver, VideoObserver
 from datagen.playback import RENDERER, renderer
 from datagen.record import DemoRecorder
@@ -19,8 +21,10 @@ from datagen.storage import DemoFile
 from datagen.versions import versions
 from envs.episode import make_episode
 from envs.interface import EpisodeResult, Policy
+from envs.long_horizon import LongHorizonEnv
 from envs.rollout import Observer, run_episode
 from envs.sim import SimEnv
+from policy.planner import Planner, make_planner
 
 
 def make_runner(plan: Plan) -> Runner:
@@ -29,18 +33,30 @@ def make_runner(plan: Plan) -> Runner:
     Raises whatever keeps the environment, the policy or (for films) the renderer from being made.
     """
     policy = make_policy(plan.policy, plan.agent, plan.checkpoint)
-    can_draw = _can_draw(required=bool(plan.videos or policy.cameras))
+    can_draw = _can_draw(required=bool(plan.videos or policy.cameras or asks_for_several(plan.suite)))
     # A recording keeps every picture; else the policy alone decides which are worth drawing.
     env = SimEnv(suite=plan.suite, obs_mode=obs_mode(policy.cameras), hand=plan.hand, lazy=plan.demos is None)
+
+    prompts = LongHorizonEnv(suite=plan.suite, hand=plan.hand)
+    planner = planner_of(policy)
 
     def run(index: int) -> EpisodeResult:
         episode = make_episode(plan.suite, index, plan.version)
         with ExitStack() as stack:
             observers = _observers(plan, policy, index, can_draw, stack)
+            if episode.relevant:
+                result = run_prompt(prompts, policy, planner, episode, observers)
+                return checked(plan, result, physics_warnings(prompts.data))
             result = run_episode(env, policy, episode, plan.attempts, observers)
         return checked(plan, result, physics_warnings(env.data))
 
     return run
+
+
+def planner_of(policy: Policy) -> Planner:
+    """Who answers for a policy what a prompt for several objects asks for: its own planner, else the truth."""
+    own = getattr(policy, "planner", None)
+    return own if isinstance(own, Planner) else make_planner("privileged")
 
 
 def obs_mode(cameras: tuple[str, ...]) -> str:

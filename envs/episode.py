@@ -70,7 +70,10 @@ class PlacedObject:
 
 @dataclass(frozen=True)
 class EpisodeSpec:
-    """Every number of one scene. `objects[0]` is the target."""
+    """Every number of one scene. `objects[0]` is the target.
+
+    relevant: where the instruction is a prompt for several objects, the indices of all that it asks for; else empty.
+    """
 
     suite: str
     version: int
@@ -81,13 +84,12 @@ class EpisodeSpec:
     look: LookSpec
     arm_start_rad: tuple[float, ...]
     changes: Changes = NONE
+    relevant: tuple[int, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain JSON values; `from_dict` is the inverse. "changes" stands there only if there are any."""
-        values = asdict(self)
-        del values["changes"]
-        changes = self.changes.as_dict()
-        return values | {"changes": changes} if changes else values
+        """Plain JSON values; `from_dict` is the inverse. "changes" and "relevant" stand there only if there are any."""
+        values = asdict(self) | {"changes": self.changes.as_dict()}
+        return {name: value for name, value in values.items() if value or name not in ("changes", "relevant")}
 
     @staticmethod
     def from_dict(values: dict[str, Any]) -> "EpisodeSpec":
@@ -101,6 +103,7 @@ class EpisodeSpec:
             fields["phrasings"] = tuple(fields["phrasings"])
             fields["arm_start_rad"] = tuple(fields["arm_start_rad"])
             fields["changes"] = Changes.from_dict(fields.get("changes", {}))
+            fields["relevant"] = tuple(fields.get("relevant", ()))
             return EpisodeSpec(**fields)
         except (KeyError, TypeError, ValueError) as err:
             raise EpisodeError(f"not an episode: {err}; expected the fields of EpisodeSpec.as_dict()") from err
@@ -196,6 +199,8 @@ def _listed(path: str, version: int, index: int, row: Any) -> EpisodeSpec:
             raise EpisodeError(f"a scene holds 1 to {MAX_OBJECTS} objects; got {len(episode.objects)}")
         for placed in episode.objects:
             library.get_object(placed.object_id)
+        if not set(episode.relevant) <= set(range(len(episode.objects))):
+            raise EpisodeError(f"relevant lists indices of the {len(episode.objects)} objects; got {episode.relevant}")
     except (EpisodeError, KeyError) as err:
         raise EpisodeError(f"episode {index} of the suite {path}: {err.args[0]}") from err
     return replace(episode, suite=path, version=version, index=index)
@@ -248,11 +253,12 @@ def _try_scene(
     specs = [library.get_object(i) for i in ids]
     poses = [int(rng.integers(len(s.rest_poses))) for s in specs]
     rests = [s.rest_quats[pose] for s, pose in zip(specs, poses, strict=True)]
-    placed = place(rng, specs, rests, condition.place or (TARGET_X, TARGET_Y), condition.pulled)
+    place_ranges = condition.place or (TARGET_X, TARGET_Y)
+    placed = place(rng, specs, rests, place_ranges, pulled=condition.pulled, targets=condition.relevant)
     if placed is None:
         return None
     try:
-        settled = settle(specs, placed, MIN_VISIBLE_PX)
+        settled = settle(specs, placed, MIN_VISIBLE_PX, condition.relevant)
     except NoRest:
         return None
     objects = tuple(
@@ -262,7 +268,7 @@ def _try_scene(
     table, lighting = condition.looks[int(rng.integers(len(condition.looks)))]
     seen = [finished(s, condition.finish, table) for s in specs]  # the words tell of what can be seen
     words = [Placed(s, (float(at[0]), float(at[1])), pose) for s, at, pose in zip(seen, settled, poses, strict=True)]
-    phrasings = referring_expressions(words[0], words[1:])
+    phrasings = (condition.prompt,) if condition.prompt else referring_expressions(words[0], words[1:])
     return replace(
         blank,
         objects=objects,
@@ -272,16 +278,20 @@ def _try_scene(
         arm_start_rad=tuple(
             map(float, POSES["init"] + rng.uniform(-ARM_START_NOISE_RAD, ARM_START_NOISE_RAD, spec.ARM_DOF))
         ),
+        relevant=tuple(range(condition.relevant)) if condition.prompt else (),
     )
 
 
 def _draw_objects(rng: np.random.Generator, dist: Distribution, target: str, condition: Condition) -> list[str]:
-    """Ids of the scene, the target first."""
+    """Ids of the scene, the target first, then what else its prompt asks for."""
     count = condition.objects or 1 + int(rng.choice(len(COUNT_WEIGHTS), p=COUNT_WEIGHTS))
-    others: Sequence[str] = [i for i in dist.neighbours if i != target]
+    also: Sequence[str] = [i for i in dist.targets if i != target] if condition.relevant > 1 else ()
+    more = rng.choice(len(also), size=condition.relevant - 1, replace=False) if also else ()
+    first = [target, *(also[k] for k in more)]
+    others: Sequence[str] = [i for i in dist.neighbours if i not in first]
     if condition.alike:
         others = [i for i in others if library.family_of(i) is library.family_of(target)]
-    return [target, *(others[k] for k in rng.choice(len(others), size=count - 1, replace=False))]
+    return [*first, *(others[k] for k in rng.choice(len(others), size=count - len(first), replace=False))]
 
 
 def _draw_changes(rng: np.random.Generator, at: Cell, episode: EpisodeSpec) -> Changes | None:

@@ -22,19 +22,19 @@ def homing_actions(state: np.ndarray, home_rad: Sequence[float], rest_opening: S
     opened = np.asarray(rest_opening, dtype=float)
     for i in range(OPEN_STEPS):
         share = (i + 1) / OPEN_STEPS
-        yield _action(here, state[spec.HAND] * (1 - share) + opened * share)
-    above = _raised(here)
+        yield joined(here, state[spec.HAND] * (1 - share) + opened * share)
+    above = raised(here)
     travel = max(10, int(np.ceil(np.abs(home - above).max() / TRAVEL_RAD_S * spec.CONTROL_HZ)))
     for start, end, steps in ((here, above, RISE_STEPS), (above, home, travel)):
         for i in range(steps):
             share = (i + 1) / steps
             share = share * share * (3 - 2 * share)
-            yield _action(start + share * (end - start), opened)
+            yield joined(start + share * (end - start), opened)
     for _ in range(SETTLE_STEPS):
-        yield _action(home, opened)
+        yield joined(home, opened)
 
 
-def _raised(here: np.ndarray) -> np.ndarray:
+def raised(here: np.ndarray) -> np.ndarray:
     """The posture nearest to `here` with the flange higher by as much of RISE_M as the arm can reach."""
     flange = kinematics.forward(here)
     up = ARM_BASE_IN_WORLD[:3, :3].T @ np.array([0.0, 0.0, 1.0])
@@ -48,5 +48,6 @@ def _raised(here: np.ndarray) -> np.ndarray:
     return here
 
 
-def _action(arm_rad: np.ndarray, opening: np.ndarray) -> np.ndarray:
+def joined(arm_rad: np.ndarray, opening: np.ndarray) -> np.ndarray:
+    """The action (13,) for joint angles (7,) and openings (6,)."""
     return np.concatenate([arm_from_rad(arm_rad), np.clip(opening, 0.0, 1.0)])

@@ -41,6 +41,18 @@ class ActionError(DexClutterError, ValueError):
     """An action of the wrong shape, or with values that are not numbers."""
 
 
+@dataclass(frozen=True)
+class Requests:
+    """What a prompt for several objects still asks for.
+
+    left: for each object of it on the table an instruction that means this one alone, the next to be grasped first;
+    everything: the prompt asks for all that lies on the table and names nothing.
+    """
+
+    left: tuple[str, ...]
+    everything: bool
+
+
 class Truth(ABC):
     """What only a simulation knows of the present moment. Whoever reads it declares itself privileged."""
 
@@ -55,6 +67,10 @@ class Truth(ABC):
     @abstractmethod
     def target_touched(self) -> bool:
         """Whether the hand touches the target."""
+
+    def requests(self) -> Requests | None:
+        """What a prompt for several objects still asks for; None where the episode has a single target."""
+        return None
 
 
 class GraspEnv(gymnasium.Env[Observation, np.ndarray]):
@@ -104,6 +120,26 @@ class Policy(ABC):
 
 
 @dataclass(frozen=True)
+class Round:
+    """One round of a prompt for several objects: what the planner said, what the hand did, and whether it was right.
+
+    None stands for what did not happen in this round.
+    """
+
+    instruction: str = ""  # what the planner proposed
+    proposal: bool | None = None  # whether that means something that the prompt asks for and that is on the table
+    box: bool | None = None  # whether the box encloses what the instruction means
+    target: str = ""  # id of the object in the box, for which the hand went
+    relevant: bool | None = None  # whether the prompt asks for it
+    grasp: str = ""  # the word of the grasp, see OUTCOMES
+    held: bool | None = None  # whether it was up in the air at the end of the grasp
+    cleared: bool | None = None  # whether it was off the table once the arm was home
+    in_tray: bool | None = None
+    verdicts: tuple[bool, ...] = ()  # of each grasp verification, whether it was right
+    completion: bool | None = None  # whether the completion check after the round was right
+
+
+@dataclass(frozen=True)
 class EpisodeResult:
     """One row of a benchmark. Every field but `wall_s` is a function of (episode, policy) alone."""
 
@@ -127,7 +163,17 @@ class EpisodeResult:
     slip_m: float | None  # how far the target sank towards the table during the 20 s hold
     error: str = ""
     wall_s: float = 0.0
+    rounds: tuple[Round, ...] = ()  # of a prompt for several objects
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain JSON values."""
-        return asdict(self)
+        """Plain JSON values; "rounds" stands there only if there are any."""
+        values = asdict(self)
+        if not self.rounds:
+            del values["rounds"]
+        return values
+
+    @staticmethod
+    def from_dict(values: Mapping[str, Any]) -> "EpisodeResult":
+        """The inverse of `as_dict`, also from parsed JSON. Raises TypeError for fields that there are not."""
+        rounds = tuple(Round(**{**each, "verdicts": tuple(each["verdicts"])}) for each in values.get("rounds", ()))
+        return EpisodeResult(**{**values, "attempt_outcomes": tuple(values["attempt_outcomes"]), "rounds": rounds})

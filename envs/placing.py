@@ -33,17 +33,19 @@ def place(
     specs: Sequence[ObjectSpec],
     rests: Sequence[tuple],
     target_in: tuple[tuple[float, float], tuple[float, float]] = (TARGET_X, TARGET_Y),
+    *,
     pulled: bool = False,
+    targets: int = 1,
 ) -> np.ndarray | None:
     """Poses (N, 7) with room between the outlines, or None if the table is too full for this draw.
 
-    rests: (quat wxyz, height) of each object at rest; target_in: ranges of x and y for the first one (m); pulled: its
-    way over the near edge stays free.
+    rests: (quat wxyz, height) of each object at rest; target_in: ranges of x and y for the first `targets` ones (m);
+    pulled: the way of the first one over the near edge stays free.
     """
     poses: list[np.ndarray] = []
     outlines: list[np.ndarray] = []
     for i, (object_spec, (quat, height)) in enumerate(zip(specs, rests, strict=True)):
-        xs, ys = target_in if i == 0 else (NEIGHBOUR_X, NEIGHBOUR_Y)
+        xs, ys = target_in if i < targets else (NEIGHBOUR_X, NEIGHBOUR_Y)
         for _ in range(PLACEMENT_TRIES):
             yaw = rng.uniform(-np.pi, np.pi)
             turned = turn_about_z(np.asarray(quat, float), yaw)
@@ -51,7 +53,7 @@ def place(
             outline = outline_on_table(object_spec, turned) + xy
             if outline[:, 0].min() < LEAST_X or outline[:, 1].min() < LEAST_Y:
                 continue
-            gaps = [TARGET_GAP_M if j == 0 else NEIGHBOUR_GAP_M for j in range(i)]
+            gaps = [TARGET_GAP_M if j < targets else NEIGHBOUR_GAP_M for j in range(i)]
             if all(separation(outline, other) >= gap for other, gap in zip(outlines, gaps, strict=True)):
                 poses.append(np.concatenate([xy, [height], turned]))
                 outlines.append(_swept(outline, -PULL_M, BEHIND_M) if pulled and i == 0 else outline)

@@ -21,10 +21,10 @@ class NoRest(Exception):
     """This draw does not come to rest, penetrates, or hides its target. Draw again."""
 
 
-def settle(objects: Sequence[ObjectSpec], poses: np.ndarray, min_visible_px: int) -> np.ndarray:
+def settle(objects: Sequence[ObjectSpec], poses: np.ndarray, min_visible_px: int, targets: int = 1) -> np.ndarray:
     """Poses (N, 7) after the objects have come to rest, from nearly resting poses (N, 7).
 
-    Raises NoRest if one slides, tips or sinks, or if the head camera sees too little of object 0.
+    Raises NoRest if one slides, tips or sinks, or if the head camera sees too little of one of the first `targets`.
     """
     model = _bare_table(objects, poses)
     data = mujoco.MjData(model)
@@ -42,8 +42,9 @@ def settle(objects: Sequence[ObjectSpec], poses: np.ndarray, min_visible_px: int
         raise NoRest("an object still moves")
     if data.ncon and data.contact.dist.min() < -MAX_PENETRATION_M:
         raise NoRest("two bodies penetrate")
-    if visible_pixels(model, data, model.body(spec.TARGET).id) < min_visible_px:
-        raise NoRest("the head camera hardly sees the target")
+    for target in map(spec.object_name, range(targets)):
+        if visible_pixels(model, data, model.body(target).id) < min_visible_px:
+            raise NoRest("the head camera hardly sees the target")
     return after.copy()
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from assets.looks.looks import TEST_LIGHTINGS, TEST_TABLES, TRAIN_LIGHTINGS, TRAIN_TABLES
 from assets.objects import library
 from envs.changes import CLASSIC, FILAMENT
+from envs.prompts import PROMPTS
 
 Look = tuple[str, str]  # table, lighting
 Range = tuple[float, float]  # m, in world
@@ -24,7 +25,8 @@ class Condition:
     looks: one of these is drawn; objects: how many stand on the table (None: drawn, about six); place: where the
     target stands, x and y ranges in world (m, None: anywhere it may); place_name: what reports call it; alike: all
     neighbours are of the target's family; camera: how far the head camera is off, in cm and in degrees; shoved: the
-    target is shoved while the hand reaches; pulled: the target's way over the near edge stays free; the rest as in
+    target is shoved while the hand reaches; pulled: the target's way over the near edge stays free; prompt: words that
+    ask for the first `relevant` objects, all of them drawn from the distribution's targets; the rest as in
     envs.changes.
     """
 
@@ -41,6 +43,8 @@ class Condition:
     renderer: str = CLASSIC
     shoved: bool = False
     pulled: bool = False
+    prompt: str = ""
+    relevant: int = 1
 
 
 @dataclass(frozen=True)
@@ -162,6 +166,7 @@ LEVEL_SIZE = 60  # episodes at each level of a shift
 FLAT_PLACE = ((0.45, 0.48), (-0.17, -0.01))
 FLAT_LOOKS = (WHITE, ("white", "disco"), ("wood", "white"), ("colourful_cloth", "white"))
 FLAT_OBJECTS = 4
+LONG_HORIZON_SCENES = 24  # for each prompt
 ALIKE_OBJECTS = 5  # the smallest family has five unseen members
 
 
@@ -221,6 +226,22 @@ def _nonprehensile(
 
 
 @functools.cache
+def _long_horizon() -> Mix:
+    """Each published prompt in 24 scenes: of three objects where it asks for all, else of three or four, two asked for.
+
+    What somebody might mean by the prompt, and somebody else not, is in no scene.
+    """
+    parts = []
+    for prompt in PROMPTS:
+        meant, others = prompt.split(UNSEEN)
+        relevant, counts = (2, (3, 4)) if others else (3, (3,))
+        conditions = tuple(Condition(objects=n, prompt=prompt.words, relevant=relevant) for n in counts)
+        source = Distribution(1, meant, others, LONG_HORIZON_SCENES, conditions)
+        parts.append(Part(f"long_horizon/{prompt.name}", source, source.size))
+    return Mix(1, tuple(parts))
+
+
+@functools.cache
 def distributions() -> Mapping[str, Distribution | Mix]:
     """Name -> what it is drawn from, of every suite."""
     plain: dict[str, Distribution | Mix] = {
@@ -248,6 +269,7 @@ def distributions() -> Mapping[str, Distribution | Mix]:
         "generalization": mix(unseen_objects=360, unseen_backgrounds=618, unseen_lighting=309),
         "baselines": _baselines(),
         "single_object": _single_object(),
+        "long_horizon": _long_horizon(),
         "smoke": mix(
             unseen_objects=4, seen_objects=2, unseen_backgrounds=3, unseen_lighting=3, density=3, adversarial=4,
             disturbance=1,

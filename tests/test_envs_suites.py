@@ -17,13 +17,14 @@ from envs.changes import Changes
 from envs.episode import EpisodeSpec, distributions, make_episode, outline_on_table, separation
 from envs.interface import EpisodeError
 from envs.placing import slid
+from envs.prompts import PROMPTS
 from envs.scene import build_scene
 from envs.sensing import Rig
 from envs.suites import PLACES, SUBSET, Cell, Mix, cell, spread
 
 SIZES = {
     "unseen_objects": 360, "unseen_backgrounds": 618, "unseen_lighting": 309, "generalization": 1287,
-    "seen_objects": 360, "baselines": 132, "single_object": 210, "density": 300, "adversarial": 100,
+    "seen_objects": 360, "baselines": 132, "single_object": 210, "long_horizon": 96, "density": 300, "adversarial": 100,
     "camera_shift": 300, "physics_shift": 300, "latency": 300, "renderer_shift": 120, "disturbance": 100, "smoke": 20,
     "nonprehensile": 144, "train": 2000, "train_shapes": 2000, "nonprehensile_train": 1000,
 }  # fmt: skip
@@ -148,6 +149,7 @@ LEVEL_COUNTS = {
     ("baselines", "lighting"): {"white": 84, "disco": 24, "lamp": 24},
     ("single_object", "part"): {"seen": 130, "unseen": 80},
     ("single_object", "place"): dict.fromkeys(PLACES, 42),
+    ("long_horizon", "prompt"): dict.fromkeys((prompt.words for prompt in PROMPTS), 24),
     ("density", "objects"): dict.fromkeys(("1", "3", "6", "9", "12"), 60),
     ("adversarial", "difficulty"): dict.fromkeys(("glossy", "transparent", "camouflaged", "look-alikes"), 25),
     ("nonprehensile", "table"): {"white": 72, "wood": 36, "colourful_cloth": 36},

@@ -23,7 +23,10 @@ class PrivilegedPlanner(Planner):
         self._env = env
 
     def propose(self, initial: np.ndarray, head: np.ndarray, prompt: str) -> str | None:
-        """The episode's own instruction; None once the target is up."""
+        """The episode's own instruction; None once the target is up. Of a prompt for several objects the next one's."""
+        asked = self._truth().requests()
+        if asked is not None:
+            return asked.left[0] if asked.left else None
         return None if self._up() else self._begun().instruction
 
     def locate(self, head: np.ndarray, instruction: str) -> Box | None:
@@ -43,16 +46,21 @@ class PrivilegedPlanner(Planner):
         return self._up() and self._truth().target_touched()
 
     def completed(self, initial: np.ndarray, head: np.ndarray, prompt: str) -> bool:
-        """Whether the target is up: an episode asks for this one object."""
-        return self._up()
+        """Whether the target is up, where an episode asks for this one object; else whether nothing is left."""
+        asked = self._truth().requests()
+        return self._up() if asked is None else not asked.left
 
     def understand(self, head: np.ndarray, prompt: str) -> Understanding:
-        """One object, the target."""
+        """One object, the target; or all that a prompt asks for, unless it is the whole table."""
+        asked = self._truth().requests()
+        if asked is not None:
+            return Understanding("abstract") if asked.everything else Understanding("objects", asked.left)
         return Understanding("objects", (self._begun().instruction,))
 
     def instruction_completed(self, head: np.ndarray, instruction: str) -> bool:
-        """Whether the target is up."""
-        return self._up()
+        """Whether the target is up, or, where there are several, no longer among what is left."""
+        asked = self._truth().requests()
+        return self._up() if asked is None else instruction not in asked.left
 
     def _begun(self) -> GraspEnv:
         if self._env is None:
