@@ -126,7 +126,14 @@ class EpisodeResult:
     slip_m: float | None  # how far the target sank towards the table during the 20 s hold
     error: str = ""
     wall_s: float = 0.0
+    # Of an episode in which the target is to be shoved, else None: whether it was; and, of a success, the policy time
+    # from the end of the shove until the target was up.
+    shoved: bool | None = None
+    recovery_s: float | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain JSON values."""
-        return asdict(self)
+        """Plain JSON values; what is said of a shove only where one was to be."""
+        values = asdict(self)
+        if self.shoved is None:
+            del values["shoved"], values["recovery_s"]
+        return values
