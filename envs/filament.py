@@ -2,6 +2,8 @@
 
 import atexit
 import functools
+import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -135,10 +137,24 @@ def _context(process_id: int, thread_id: int) -> tuple[Any, Any]:
     except (gl.RenderingError, ImportError) as fault:
         raise gl.RenderingError(f"pictures are to be drawn by Filament, which does not work here: {fault}") from fault
     _Stage.process = process_id
-    context = mjrf.Context(mjrf.ContextConfig())
-    context.set_clear_color([0.0, 0.0, 0.0])
+    with _stdout_on_stderr():
+        context = mjrf.Context(mjrf.ContextConfig())
+        context.set_clear_color([0.0, 0.0, 0.0])
     atexit.register(_leave_stage)  # before the interpreter frees things in an order of its own
     return context, mjrf
+
+
+@contextmanager
+def _stdout_on_stderr() -> Iterator[None]:
+    """Filament introduces itself on the standard output, which may be a table that somebody reads on."""
+    sys.stdout.flush()
+    kept = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
 
 
 def _leave_stage() -> None:
