@@ -28,7 +28,7 @@ class FilamentRig(Rig):
 
     Materials and textures are those of the model, lights its lights, each as strong as in classic pictures. Filament's
     own postprocessing dithers at random, so it is left out: light is encoded here, without tone mapping, and a picture
-    is a function of model and data alone. Software needs some 0.4 s for 640x480, and 2 s for the first.
+    is a function of model and data alone. Software needs 0.2 to 0.3 s of a core for 640x480.
 
     Raises RenderingError at the first picture where there is no Vulkan driver; see assets.vulkan.
     """
