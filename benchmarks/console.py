@@ -125,6 +125,15 @@ def adaptive_words(summary: Summary) -> str:
     return f"{end}, {reached} {wish}; the interval holds in spite of looking on the way"
 
 
+def recovery_words(summary: Summary) -> str:
+    """How the policy did in the episodes in which the target was shoved, and how many came to no shove."""
+    words = f"recovered {rate(summary.recovered, summary.shoved)}"
+    if summary.median_recovery_s is not None:
+        words += f"; median {summary.median_recovery_s:.2f} s from its end to the lift"
+    never = summary.shoves - summary.shoved
+    return words + (f"; never shoved {never}, not counted here" if never else "")
+
+
 def summary_lines(summary: Summary) -> list[tuple[str, str]]:
     """(what, value) pairs that say all a run's summary has to say, most important first."""
     lines = [("success", str(summary.rate))]
@@ -145,6 +154,8 @@ def summary_lines(summary: Summary) -> list[tuple[str, str]]:
         lines.append(("errors", f"{summary.errors} of {summary.episodes} episodes lost by our own fault, not scored"))
     if summary.median_lift_s is not None:
         lines.append(("median lift", f"{summary.median_lift_s:.2f} s from the start of the attempt"))
+    if summary.shoves:
+        lines.append(("after the shove", recovery_words(summary)))
     each = duration(summary.wall_seconds)
     lines.append(("wall time", f"{each} on {summary.workers} worker{'s' if summary.workers > 1 else ''}"))
     return lines

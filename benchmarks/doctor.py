@@ -2,6 +2,7 @@
 
 import os
 import platform
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -14,7 +15,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from assets import gl
+from assets import gl, vulkan
 from datagen.pool import usable_cores
 from datagen.versions import installed
 
@@ -24,6 +25,7 @@ PYTHON_AT_LEAST = (3, 11)
 WORKER_BYTES = 600e6  # what one worker with a renderer takes
 SLOW_FRAMES_PER_S = 60.0  # below this, 640x480 pictures make an evaluation several times slower than it needs to be
 MEASURE_S = 1.0
+FILAMENT_LIMIT_S = 120.0  # for a process that draws two pictures with it
 MINIMAL_MODEL = "<mujoco><worldbody><light pos='0 0 3'/><geom size='.1' group='2'/></worldbody></mujoco>"
 
 
@@ -62,6 +64,7 @@ def examine() -> list[Finding]:
     findings = [check_python(), *check_versions(locked_versions(LOCK)), check_sparse_bug(), drawing]
     checks: list[Callable[[], Finding]] = [check_scene, check_cores, check_memory]
     if drawing.verdict != "broken":
+        checks += [check_filament]
         checks += [lambda: check_frame_rate((640, 480)), lambda: check_frame_rate((128, 128))]
     for check in checks:
         try:
@@ -153,6 +156,34 @@ def check_frame_rate(size: tuple[int, int], seconds: float = MEASURE_S) -> Findi
         return Finding(f"head {size[0]}x{size[1]}", words)
     advice = "Drawing is slow here: is the machine busy, or is a slow driver chosen by MUJOCO_GL?"
     return Finding(f"head {size[0]}x{size[1]}", words, "note", advice)
+
+
+def check_filament() -> Finding:
+    """Whether Filament draws, and by what. In a process of its own, since it ends the one in which it fails."""
+    code = "from benchmarks.doctor import filament_words; print(filament_words())"
+    try:
+        device = vulkan.load()
+        done = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=FILAMENT_LIMIT_S
+        )
+        if done.returncode == 0:
+            return Finding("Filament", f"{device}, {done.stdout.strip()}")
+        reason = f"it ended with {done.returncode} on {device}: {' '.join(done.stderr.splitlines()[-3:])}"
+    except (gl.RenderingError, subprocess.TimeoutExpired) as fault:
+        reason = str(fault)
+    return Finding("Filament", "does not work", "note", f"Only the suite renderer_shift wants it; {reason}")
+
+
+def filament_words() -> str:
+    """How long Filament takes for a picture of the head camera here. May end the process where it does not work."""
+    from envs.filament import FilamentRig
+
+    model, data = _scene()
+    with FilamentRig(model, (640, 480), ("head",)) as rig:
+        rig.render(data, "head")
+        began = time.perf_counter()
+        rig.render(data, "head")
+        return f"{time.perf_counter() - began:.1f} s a picture"
 
 
 def check_cores() -> Finding:

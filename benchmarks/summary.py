@@ -38,6 +38,10 @@ class Summary:
     wall_seconds: float
     workers: int
     versions: dict[str, str]
+    shoves: int = 0  # episodes that score and in which the target was to be shoved
+    shoved: int = 0  # of them, those in which it was
+    recovered: int = 0  # of these, the successes
+    median_recovery_s: float | None = None  # over those: from the end of the shove until the target was up
     title: str = ""  # how reports name the policy, where that is not what was asked for: "small" for "default"
     checkpoint: str = ""  # fingerprint of a controller's file; planner and masks that stood around it, its latency
     planner: str = ""
@@ -115,6 +119,8 @@ def summarise(
     rows, whole, words = scored(results), success_rate(results), Counter(r.outcome for r in results)
     low, high = interval or (whole.low, whole.high)
     lifts = [r.lift_s for r in rows if r.success and r.lift_s is not None]
+    shoved = [r for r in rows if r.shoved]
+    recoveries = [r.recovery_s for r in shoved if r.recovery_s is not None]
     return Summary(
         suite=results[0].suite,
         version=results[0].version,
@@ -137,6 +143,10 @@ def summarise(
         wall_seconds=round(wall_seconds, 3),
         workers=workers,
         versions=dict(versions),
+        shoves=sum(r.shoved is not None for r in rows),
+        shoved=len(shoved),
+        recovered=sum(r.success for r in shoved),
+        median_recovery_s=stdlib_statistics.median(recoveries) if recoveries else None,
         title=title,
         checkpoint=checkpoint,
         planner=planner,

@@ -149,6 +149,16 @@ class Branch:
             station_force_n=self._force_n,
         )
 
+    def target_path(self, actions: np.ndarray) -> np.ndarray:
+        """Where the target is after each of the actions (T, 13) from the snapshot: (T, 7) position, quaternion wxyz."""
+        mujoco.mj_copyData(self.data, self.scene.model, self._base)
+        self.servo.reference_rad = self._reference.copy()
+        poses = np.zeros((len(actions), 7))
+        for action, pose in zip(actions, poses, strict=True):
+            self.servo.run(self.data, action)
+            pose[:] = self.data.qpos[self.scene.object_qpos[0]]
+        return poses
+
     def _feel(self, data: mujoco.MjData) -> None:
         self._force_n = max(self._force_n, station_force_n(self.scene, data))
 

@@ -164,12 +164,18 @@ class EpisodeResult:
     error: str = ""
     wall_s: float = 0.0
     rounds: tuple[Round, ...] = ()  # of a prompt for several objects
+    # Of an episode in which the target is to be shoved, else None: whether it was; and, of a success, the policy time
+    # from the end of the shove until the target was up.
+    shoved: bool | None = None
+    recovery_s: float | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain JSON values; "rounds" stands there only if there are any."""
+        """Plain JSON values; what is said of rounds and of a shove only where there are any."""
         values = asdict(self)
         if not self.rounds:
             del values["rounds"]
+        if self.shoved is None:
+            del values["shoved"], values["recovery_s"]
         return values
 
     @staticmethod

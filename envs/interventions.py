@@ -70,11 +70,12 @@ class Shover:
     """
 
     def __init__(self, scene: "Scene") -> None:
-        self._scene, self.steps = scene, 0
+        self._scene, self.steps, self.acted = scene, 0, False
         self._shove = scene.episode.changes.shove
 
     def act(self, data: mujoco.MjData, steps_so_far: int) -> None:
         """What happens to the target at the beginning of a control period; `steps_so_far` of the attempt are over."""
+        self.acted = False
         if self._shove is None or self.steps == SHOVE_STEPS:
             return
         away_m = np.linalg.norm(palm_in_world(data) - data.xpos[self._scene.object_bodies[0]])
@@ -87,7 +88,7 @@ class Shover:
             return
         data.qpos[address] = pose
         data.qvel[self._scene.model.joint(spec.TARGET).dofadr[0] + np.arange(6)] = 0.0
-        self.steps += 1
+        self.steps, self.acted = self.steps + 1, True
 
     def _is_free(self, data: mujoco.MjData, pose: np.ndarray) -> bool:
         """Whether the target would touch nothing but the table in this pose."""

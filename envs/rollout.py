@@ -40,7 +40,7 @@ def run_episode(
     observation, info = env.reset(seed=0, options={"episode": episode})
     first_poses = env.scene.object_poses(env.data)
     words: list[str] = []
-    steps, policy_s, force, lift_s = 0, 0.0, 0.0, None
+    steps, policy_s, force, lift_s, shoved_s = 0, 0.0, 0.0, None, None
     while True:
         policy.reset(env, seed=attempt_seed(episode, len(words)))
         for observer in observers:
@@ -51,6 +51,8 @@ def run_episode(
             action = act(observation)
             observation, reward, terminated, truncated, info = env.step(action)
             ended = terminated or truncated
+            if env.shover.acted:
+                shoved_s = policy_s + env.progress.time_s
             for observer in observers:
                 observer.on_step(env, action, observation, reward, info)
         words.append(attempt_word(info["outcome"], policy.verdict))
@@ -63,6 +65,9 @@ def run_episode(
         observation, info = env.retry()
     motion = np.linalg.norm(env.scene.object_poses(env.data)[1:, :3] - first_poses[1:, :3], axis=1)
     target = env.scene.objects[0]
+    recovery_s = None
+    if words[-1] in SUCCESSES and shoved_s is not None:
+        recovery_s = round(policy_s - env.progress.time_s + lift_s - shoved_s, 6)
     result = EpisodeResult(
         suite=episode.suite,
         version=episode.version,
@@ -83,6 +88,8 @@ def run_episode(
         max_neighbour_motion_m=round(float(motion.max(initial=0.0)), 6),
         slip_m=None if env.slip_m is None else round(env.slip_m, 6),
         wall_s=time.perf_counter() - began,
+        shoved=None if episode.changes.shove is None else shoved_s is not None,
+        recovery_s=recovery_s,
     )
     for observer in observers:
         observer.on_end(env, result)

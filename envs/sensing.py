@@ -119,10 +119,7 @@ class Rig:
         what: mujoco.mjtCatBit = mujoco.mjtCatBit.mjCAT_ALL,
     ) -> mujoco.MjrRect:
         """Draw into the offscreen buffer; the result waits there, bottom row first, in the returned rectangle."""
-        view = self._views.get(camera)
-        if view is None:
-            view = self._views[camera] = _view(self.model, camera)
-        width, height = self.size if size is None else _checked(size)
+        view, width, height = self._asked(camera, size)
         self._prepare(width, height)
         flags = self._scene.flags
         flags[mujoco.mjtRndFlag.mjRND_SEGMENT] = flags[mujoco.mjtRndFlag.mjRND_IDCOLOR] = identify
@@ -132,6 +129,13 @@ class Rig:
         rect = mujoco.MjrRect(0, 0, width, height)
         mujoco.mjr_render(rect, self._scene, self._context)
         return rect
+
+    def _asked(self, camera: str, size: tuple[int, int] | None) -> tuple[mujoco.MjvCamera, int, int]:
+        """What a picture is asked for: its view, width and height in pixels."""
+        view = self._views.get(camera)
+        if view is None:
+            view = self._views[camera] = _view(self.model, camera)
+        return view, *(self.size if size is None else _checked(size))
 
     def _prepare(self, width: int, height: int) -> None:
         if self._context is not None and self._owner != gl.owner():

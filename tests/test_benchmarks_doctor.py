@@ -4,7 +4,7 @@ import mujoco
 import pytest
 from rich.console import Console
 
-from assets import gl
+from assets import gl, vulkan
 from benchmarks import doctor
 from benchmarks.doctor import Finding
 
@@ -33,9 +33,34 @@ def test_the_whole_examination_of_this_machine_finds_nothing_broken():
     findings = doctor.examine()
     assert [f for f in findings if f.verdict == "broken"] == []
     found = {f.what for f in findings}
-    assert {"python", "mujoco", "OpenGL", "scene", "cores", "memory", "head 640x480", "head 128x128"} <= found
+    assert {
+        "python",
+        "mujoco",
+        "OpenGL",
+        "scene",
+        "cores",
+        "memory",
+        "head 640x480",
+        "head 128x128",
+        "Filament",
+    } <= found
     speeds = [float(f.value.split()[0]) for f in findings if f.what.startswith("head")]
     assert all(speed > 1 for speed in speeds)
+
+
+def test_filament_that_cannot_draw_is_only_worth_a_note(monkeypatch):
+    def no_driver():
+        raise gl.RenderingError("there is no Vulkan driver here")
+
+    monkeypatch.setattr(vulkan, "load", no_driver)
+    finding = doctor.check_filament()
+    assert (finding.value, finding.verdict) == ("does not work", "note")
+    assert "renderer_shift" in finding.advice
+    assert "no Vulkan driver" in finding.advice
+    # A driver that is found but makes the other process fail.
+    monkeypatch.setattr(vulkan, "load", lambda: "a card")
+    monkeypatch.setattr(doctor.sys, "executable", "/bin/false")
+    assert "it ended with 1 on a card" in doctor.check_filament().advice
 
 
 def test_a_check_that_fails_is_a_finding_and_the_rest_goes_on(monkeypatch):
@@ -44,6 +69,7 @@ def test_a_check_that_fails_is_a_finding_and_the_rest_goes_on(monkeypatch):
 
     monkeypatch.setattr(doctor, "check_scene", explode)
     monkeypatch.setattr(doctor, "check_frame_rate", lambda size: Finding(f"head {size}", "90 frames/s"))
+    monkeypatch.setattr(doctor, "check_filament", lambda: Finding("Filament", "a card"))
     findings = doctor.examine()
     assert ("broken", "the table is missing") in {(f.verdict, f.advice) for f in findings}
     assert {"memory", "head (128, 128)"} <= {f.what for f in findings}

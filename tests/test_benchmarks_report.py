@@ -1,5 +1,6 @@
 """Summary and page: what the rows add up to, self-contained, with every word of a row kept from becoming markup."""
 
+import json
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -11,7 +12,7 @@ from fake_episodes import fake_result
 from benchmarks.console import summary_lines
 from benchmarks.errors import UsageError
 from benchmarks.evaluate import Plan, error_result
-from benchmarks.journal import MEDIA, Timing, thumbnail_name, video_name
+from benchmarks.journal import EPISODES, MEDIA, Timing, read_results, thumbnail_name, video_name
 from benchmarks.pages import COLOURS
 from benchmarks.report import EMBEDDED_BYTES, main, outcome_bars, render, rerun_command
 from benchmarks.summary import by_family, summarise
@@ -90,6 +91,24 @@ def test_attempts_are_reported_one_by_one():
     assert summary.success_by_attempt == (2, 3)
     assert dict(summary_lines(summary))["success @1"].startswith("66.7 %")
     assert "success @1" not in dict(summary_lines(make_summary(make_rows())))
+
+
+def test_recoveries_are_counted_over_the_episodes_that_came_to_a_shove(tmp_path):
+    first = [fake_result(PLAN, index, word) for index, word in enumerate(["success", "disturbed", "missed", "success"])]
+    found = [(True, 2.0), (True, 3.5), (True, None), (False, None)]
+    rows = [replace(row, shoved=shoved, recovery_s=s) for row, (shoved, s) in zip(first, found, strict=True)]
+    rows += [fake_result(PLAN, 4, "success"), error_result(PLAN, 5, "gone")]
+    summary = make_summary(rows)
+    assert (summary.shoves, summary.shoved, summary.recovered, summary.median_recovery_s) == (4, 3, 2, 2.75)
+    words = dict(summary_lines(summary))["after the shove"]
+    assert "66.7 % (2/3" in words
+    assert "median 2.75 s" in words
+    assert "never shoved 1" in words
+    assert "median 2.75 s" in render(summary, rows, tmp_path, [])
+    assert "after the shove" not in dict(summary_lines(make_summary(make_rows())))
+    # What is written is read again, also beside rows that know of no shove.
+    (tmp_path / EPISODES).write_text("".join(json.dumps(row.as_dict()) + "\n" for row in rows))
+    assert sorted(read_results(tmp_path), key=lambda row: row.index) == rows
 
 
 def test_families_come_worst_first():

@@ -157,14 +157,6 @@ def test_what_is_not_changed_is_the_library_object_itself():
     assert altered(mug, Changes(mass=2.0), "white") is altered(mug, Changes(mass=2.0), "white")
 
 
-def test_pictures_for_a_renderer_that_is_not_here_are_refused_but_physics_runs():
-    env = SimEnv("renderer_shift")
-    observation, _ = env.reset(options={"index": 0})
-    env.step(observation["state"])
-    with pytest.raises(EpisodeError, match=r"'filament'.*only 'classic'"):
-        SimEnv("renderer_shift", obs_mode="rgb", image_size=(64, 48)).reset(options={"index": 0})
-
-
 class Path(Observer):
     """Where the target was, and how near the palm, after every step."""
 

@@ -9,8 +9,11 @@ from scripted import SUITE, grasp
 
 from datagen.expert import Expert
 from envs import spec
+from envs.changes import Changes, Shove
 from envs.episode import make_episode
 from envs.interface import GAVE_UP, HELD, OUTCOMES, EpisodeResult, Policy
+from envs.interventions import SHOVE_AFTER_STEPS
+from envs.placing import SHOVE_STEPS
 from envs.rollout import Observer, attempt_seed, attempt_word, run_episode
 from envs.sim import SimEnv
 
@@ -131,6 +134,22 @@ def test_a_policy_that_stands_still_fails_as_often_as_it_may_try(env):
     assert result.attempt_outcomes == ("timeout",) * 3
     assert (result.success, result.steps, result.lift_s, result.slip_m) == (False, 900, None, None)
     assert result.max_neighbour_motion_m < 0.003
+
+
+def test_a_row_says_whether_the_target_was_shoved_and_how_long_it_took_from_then_on(env):
+    episode, actions = grasp()
+    nudged = replace(episode, changes=Changes(shove=Shove(9.0, (0.0004, 0.0), 0.0)))  # wherever the hand is
+    result = run_episode(env, Replay([], actions), nudged, attempts=2)
+    over_s = (SHOVE_AFTER_STEPS + SHOVE_STEPS) * spec.CONTROL_PERIOD_S
+    assert (result.attempt_outcomes, result.shoved) == (("timeout", "success"), True)
+    assert result.recovery_s == pytest.approx(spec.ATTEMPT_S + result.lift_s - over_s)
+    row = json.loads(json.dumps(result.as_dict()))
+    assert EpisodeResult(**{**row, "attempt_outcomes": tuple(row["attempt_outcomes"])}) == result
+    far = replace(episode, changes=Changes(shove=Shove(0.01, (0.03, 0.0), 0.0)))
+    never = run_episode(env, Replay([]), far)
+    assert (never.shoved, never.recovery_s) == (False, None)
+    assert never.as_dict()["shoved"] is False
+    assert not {"shoved", "recovery_s"} & replace(never, shoved=None).as_dict().keys()
 
 
 class Resigned(Replay):
