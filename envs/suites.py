@@ -24,7 +24,8 @@ class Condition:
     looks: one of these is drawn; objects: how many stand on the table (None: drawn, about six); place: where the
     target stands, x and y ranges in world (m, None: anywhere it may); place_name: what reports call it; alike: all
     neighbours are of the target's family; camera: how far the head camera is off, in cm and in degrees; shoved: the
-    target is shoved while the hand reaches; the rest as in envs.changes.
+    target is shoved while the hand reaches; moment: the state in which a planner is asked (benchmarks.moments), "" where
+    a policy acts; the rest as in envs.changes.
     """
 
     looks: tuple[Look, ...] = (WHITE,)
@@ -39,6 +40,7 @@ class Condition:
     latency_ms: float = 0.0
     renderer: str = CLASSIC
     shoved: bool = False
+    moment: str = ""
 
 
 @dataclass(frozen=True)
@@ -75,15 +77,17 @@ class Part:
 
 @dataclass(frozen=True)
 class Mix:
-    """A suite made of parts, one after the other; beyond its size each part goes on where it stopped."""
+    """A suite made of parts, one after the other; in the next of its rounds, and beyond its size, each part goes on
+    where it stopped."""
 
     version: int
     parts: tuple[Part, ...]
+    rounds: int = 1
 
     @property
     def size(self) -> int:
         """How many episodes are published."""
-        return sum(part.count for part in self.parts)
+        return self.rounds * sum(part.count for part in self.parts)
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -124,7 +128,7 @@ def cell(name: str, suite: Distribution | Mix, index: int) -> Cell:
     """The cell of an index >= 0 of the suite `name`."""
     if isinstance(suite, Distribution):
         return Cell(name, suite, index)
-    round_, place = divmod(index, suite.size)
+    round_, place = divmod(index, suite.size // suite.rounds)
     for part in suite.parts:
         if place < part.count:
             return Cell(part.name, part.source, part.first + round_ * part.count + place)
@@ -157,6 +161,16 @@ LATENCIES_MS = (0.0, 50.0, 100.0, 200.0, 400.0)
 CAMOUFLAGE_TABLES = ("white", "black_mouse_pad", "pink_towel", "wood")
 LEVEL_SIZE = 60  # episodes at each level of a shift
 ALIKE_OBJECTS = 5  # the smallest family has five unseen members
+PUBLISHED_OBJECTS = 6  # on the table, while the published planner was asked
+# Looks under which it was asked: no distraction, two backgrounds, two lightings.
+DISTRACTIONS: tuple[Look, ...] = (
+    WHITE, ("calibration_board", "white"), ("colourful_cloth", "white"), ("white", "lamp"), ("white", "disco"),
+)  # fmt: skip
+# Moment -> how many of every twenty questions are about it; half of them are to be answered with yes. See docs.
+MOMENTS = {
+    "held": 5, "beside": 1, "around": 1, "slipped": 1, "wrong": 1, "above": 1,
+    "gone": 5, "untouched": 1, "moved": 2, "others": 2,
+}  # fmt: skip
 
 
 def _under(tables: Sequence[str], lightings: Sequence[str]) -> tuple[Condition, ...]:
@@ -206,6 +220,19 @@ def _adversarial() -> Distribution:
     return Distribution(1, UNSEEN, UNSEEN, 100, conditions)
 
 
+def _verdicts() -> Mix:
+    """Moments take turns, so that any stretch of the list has about as many of each."""
+    parts = (
+        Part(
+            f"planner_verdicts/{moment}",
+            Distribution(1, UNSEEN, UNSEEN, 10 * count, (Condition(objects=PUBLISHED_OBJECTS, moment=moment),)),
+            count,
+        )
+        for moment, count in MOMENTS.items()
+    )
+    return Mix(1, tuple(parts), rounds=10)
+
+
 @functools.cache
 def distributions() -> Mapping[str, Distribution | Mix]:
     """Name -> what it is drawn from, of every suite."""
@@ -221,6 +248,9 @@ def distributions() -> Mapping[str, Distribution | Mix]:
         "latency": _shift([Condition(latency_ms=ms) for ms in LATENCIES_MS], 5 * LEVEL_SIZE),
         "renderer_shift": _shift([Condition(renderer=FILAMENT)], 120),
         "disturbance": Distribution(1, UNSEEN, UNSEEN, 100, (Condition(shoved=True),)),
+        "planner_boxes": Distribution(
+            1, UNSEEN, UNSEEN, 150, tuple(Condition(looks=(look,), objects=PUBLISHED_OBJECTS) for look in DISTRACTIONS)
+        ),
         "train": Distribution(1, SEEN, SEEN, 2000, (Condition(looks=TRAIN_LOOKS),)),
         "train_shapes": Distribution(1, SHAPES, (*SEEN, *SHAPES), 2000, (Condition(looks=TRAIN_LOOKS),)),
     }
@@ -232,6 +262,7 @@ def distributions() -> Mapping[str, Distribution | Mix]:
         "generalization": mix(unseen_objects=360, unseen_backgrounds=618, unseen_lighting=309),
         "baselines": _baselines(),
         "single_object": _single_object(),
+        "planner_verdicts": _verdicts(),
         "smoke": mix(
             unseen_objects=4, seen_objects=2, unseen_backgrounds=3, unseen_lighting=3, density=3, adversarial=4,
             disturbance=1,
