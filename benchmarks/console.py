@@ -95,6 +95,8 @@ def privileged_words(summary: Summary) -> str:
     """What it means that the policy reads more than the observation; "" where it does not."""
     if not summary.privileged:
         return ""
+    if summary.looking:
+        return "the planner is ground truth: a check of the benchmark, no rival"
     if summary.checkpoint:
         verb = "is" if summary.privileged == ("planner",) else "are"
         return f"{' and '.join(summary.privileged)} {verb} ground truth: the best case for the controller"
@@ -113,7 +115,7 @@ def adaptive_words(summary: Summary) -> str:
 
 def summary_lines(summary: Summary) -> list[tuple[str, str]]:
     """(what, value) pairs that say all a run's summary has to say, most important first."""
-    lines = [("success", str(summary.rate))]
+    lines = [("right" if summary.looking else "success", str(summary.rate))]
     if summary.adaptive_width:
         lines.append(("stopped", adaptive_words(summary)))
     if summary.privileged:
@@ -123,8 +125,10 @@ def summary_lines(summary: Summary) -> list[tuple[str, str]]:
         for k, count in enumerate(summary.success_by_attempt, start=1)
         if summary.attempts > 1
     ]
+    lines += [(name, str(found)) for name, found in summary.answers.items()]
+    if not summary.looking:
+        lines.append(("clean success", f"{rate(summary.clean_successes, summary.n)}, no neighbour disturbed"))
     lines += [
-        ("clean success", f"{rate(summary.clean_successes, summary.n)}, no neighbour disturbed"),
         ("outcomes", " · ".join(f"{word} {count}" for word, count in summary.outcomes.items() if count)),
     ]
     if summary.errors:

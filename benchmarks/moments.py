@@ -7,7 +7,7 @@ from itertools import islice
 import numpy as np
 
 from assets.robots.furniture import TRAY_DEPTH_M, TRAY_X, TRAY_Y
-from benchmarks.errors import WorkerError
+from benchmarks.suites import COMPLETION, VERIFICATION
 from datagen.branch import Branch
 from datagen.recovery import lose, plan_beside
 from datagen.script import RESTING_M_S, Script
@@ -15,14 +15,13 @@ from datagen.search import CLOSE_STEPS, HOLD_STEPS, SLIDING_M, Plan, find_plan
 from datagen.stage import Stage, Take
 from envs import spec
 from envs.episode import EpisodeSpec
-from envs.interface import Truth
+from envs.interface import DexClutterError, Truth
 from envs.outcome import SLIP_FLOOR_M, UP_STEPS
 from envs.placing import draw_shove, outline_on_table, slid, turn_about_z
 from envs.readings import touched_objects
 from envs.sensing import Rig
 from envs.truth import SimTruth
 
-VERIFY, COMPLETED = "grasp verification", "completion check"  # the two questions
 PLANS_TRIED, DRAWS = 12, 4
 ON_TABLE_M, MOVED_M, STILL_M = 0.005, 0.025, 0.01
 AWAY_M = -0.05  # the lowest point of what has left the table lies below it
@@ -31,7 +30,7 @@ EARLY_STEPS = (3, 9)  # so long before its arrival the open hand is looked at
 FALL_STEPS, SETTLE_STEPS, DROP_M, TRAY_MARGIN_M, TRAY_TRIES = 60, 10, 0.02, 0.012, 200
 
 
-class MomentError(WorkerError):
+class MomentError(DexClutterError, RuntimeError):
     """A moment that physics does not bring about in its scene."""
 
 
@@ -80,7 +79,14 @@ class Moment:
     @property
     def truth(self) -> Truth:
         """What the simulation knows of the object that the instruction means."""
-        return SimTruth(self.stage.scene, self.stage.data, Rig(self.stage.model), self.asked)
+        return _Tidied(self.stage.scene, self.stage.data, Rig(self.stage.model), self.asked)
+
+
+class _Tidied(SimTruth):
+    """The truth about a table from which things are put away into the tray."""
+
+    def target_put_away(self) -> bool:
+        return self.target_height_m() < AWAY_M
 
 
 Maker = Callable[[Stage, EpisodeSpec, np.random.Generator], Iterator[int]]
@@ -109,7 +115,7 @@ def make_moment(stage: Stage, episode: EpisodeSpec, kind: str, rng: np.random.Ge
     initial = stage.picture(spec.HEAD)
     for asked in wanted.make(stage, episode, rng):
         facts = read_facts(stage, asked)
-        answer = facts.held if wanted.question == VERIFY else facts.away
+        answer = facts.held if wanted.question == VERIFICATION else facts.away
         if answer is wanted.truth and wanted.shows(facts) and stage.is_sound():
             return Moment(stage, asked, initial, facts)
     raise MomentError(f"physics brings about no moment of the kind {kind!r} in {episode.suite}[{episode.index}]")
@@ -288,16 +294,18 @@ def _acting(act: Callable[[Script, Plan, np.random.Generator], bool]) -> Maker:
 
 
 KINDS: dict[str, Kind] = {
-    "held": Kind(VERIFY, True, _held, lambda facts: not facts.other_held),
-    "beside": Kind(VERIFY, False, _acting(_close_beside), lambda f: f.on_table and not f.touched and _is_closed(f)),
-    "around": Kind(VERIFY, False, _acting(_close_around), lambda f: f.on_table and f.touched and _is_closed(f)),
-    "slipped": Kind(VERIFY, False, _acting(_let_slip), lambda f: _lies_alone(f) and f.fell_m >= SLIP_FLOOR_M),
-    "wrong": Kind(VERIFY, False, _wrong, lambda f: _lies_alone(f) and f.other_held),
-    "above": Kind(VERIFY, False, _acting(_stop_above), lambda f: _lies_alone(f) and f.moved_m < STILL_M),
-    "gone": Kind(COMPLETED, True, _gone, lambda facts: facts.others_away == 0),
-    "untouched": Kind(COMPLETED, False, _untouched, lambda f: f.on_table and f.moved_m < STILL_M),
-    "moved": Kind(COMPLETED, False, _moved, lambda f: f.on_table and f.moved_m >= MOVED_M),
-    "others": Kind(COMPLETED, False, _others, lambda f: f.on_table and f.others_away == 1),
+    "held": Kind(VERIFICATION, True, _held, lambda facts: not facts.other_held),
+    "beside": Kind(
+        VERIFICATION, False, _acting(_close_beside), lambda f: f.on_table and not f.touched and _is_closed(f)
+    ),
+    "around": Kind(VERIFICATION, False, _acting(_close_around), lambda f: f.on_table and f.touched and _is_closed(f)),
+    "slipped": Kind(VERIFICATION, False, _acting(_let_slip), lambda f: _lies_alone(f) and f.fell_m >= SLIP_FLOOR_M),
+    "wrong": Kind(VERIFICATION, False, _wrong, lambda f: _lies_alone(f) and f.other_held),
+    "above": Kind(VERIFICATION, False, _acting(_stop_above), lambda f: _lies_alone(f) and f.moved_m < STILL_M),
+    "gone": Kind(COMPLETION, True, _gone, lambda facts: facts.others_away == 0),
+    "untouched": Kind(COMPLETION, False, _untouched, lambda f: f.on_table and f.moved_m < STILL_M),
+    "moved": Kind(COMPLETION, False, _moved, lambda f: f.on_table and f.moved_m >= MOVED_M),
+    "others": Kind(COMPLETION, False, _others, lambda f: f.on_table and f.others_away == 1),
 }
 
 

@@ -1,4 +1,4 @@
-"""What a worker of the benchmark does: build environment and policy once, then play one episode after the other."""
+"""What a worker of the benchmark does: build environment and policy (or planner) once, then one episode after another."""
 
 import math
 from collections.abc import Sequence
@@ -11,7 +11,9 @@ import mujoco
 from assets import gl
 from benchmarks.evaluate import Plan, Runner, error_result
 from benchmarks.journal import thumbnail_name, video_name
+from benchmarks.looking import make_looker
 from benchmarks.policies import make_policy
+from benchmarks.suites import LOOKING
 from benchmarks.video import ThumbnailObserver, VideoObserver
 from datagen.playback import RENDERER, renderer
 from datagen.record import DemoRecorder
@@ -26,8 +28,10 @@ from envs.sim import SimEnv
 def make_runner(plan: Plan) -> Runner:
     """Build what plays any episode of `plan`.
 
-    Raises whatever keeps the environment, the policy or (for films) the renderer from being made.
+    Raises whatever keeps the environment, the policy, the planner or (for films) the renderer from being made.
     """
+    if plan.suite in LOOKING:
+        return make_looker(plan)
     policy = make_policy(plan.policy, plan.agent, plan.checkpoint)
     can_draw = _can_draw(required=bool(plan.videos or policy.cameras))
     # A recording keeps every picture; else the policy alone decides which are worth drawing.

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import gymnasium
@@ -56,6 +56,10 @@ class Truth(ABC):
     def target_touched(self) -> bool:
         """Whether the hand touches the target."""
 
+    def target_put_away(self) -> bool:
+        """Whether the target has been put away; never in an episode that asks for no more than to hold it up."""
+        return False
+
 
 class GraspEnv(gymnasium.Env[Observation, np.ndarray]):
     """One scene with one named target, acted on by 13 numbers at 20 Hz; simulated or real.
@@ -104,7 +108,10 @@ class Policy(ABC):
 
 @dataclass(frozen=True)
 class EpisodeResult:
-    """One row of a benchmark. Every field but `wall_s` is a function of (episode, policy) alone."""
+    """One row of a benchmark. Every field but `wall_s` is a function of (episode, policy) alone.
+
+    Where no policy acts and a planner is asked, what was asked and answered stands in `measures`, plain JSON values.
+    """
 
     suite: str
     version: int
@@ -126,7 +133,11 @@ class EpisodeResult:
     slip_m: float | None  # how far the target sank towards the table during the 20 s hold
     error: str = ""
     wall_s: float = 0.0
+    measures: dict[str, Any] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain JSON values."""
-        return asdict(self)
+        """Plain JSON values; "measures" stands there only if there are any."""
+        values = asdict(self)
+        if not self.measures:
+            del values["measures"]
+        return values

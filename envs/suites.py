@@ -166,11 +166,9 @@ PUBLISHED_OBJECTS = 6  # on the table, while the published planner was asked
 DISTRACTIONS: tuple[Look, ...] = (
     WHITE, ("calibration_board", "white"), ("colourful_cloth", "white"), ("white", "lamp"), ("white", "disco"),
 )  # fmt: skip
-# Moment -> how many of every twenty questions are about it; half of them are to be answered with yes. See docs.
-MOMENTS = {
-    "held": 5, "beside": 1, "around": 1, "slipped": 1, "wrong": 1, "above": 1,
-    "gone": 5, "untouched": 1, "moved": 2, "others": 2,
-}  # fmt: skip
+# Moment -> how many of every twenty questions are about it: is it held, is it done? Half are to be answered with yes.
+HELD_MOMENTS = {"held": 5, "beside": 1, "around": 1, "slipped": 1, "wrong": 1, "above": 1}
+DONE_MOMENTS = {"gone": 5, "untouched": 1, "moved": 2, "others": 2}
 
 
 def _under(tables: Sequence[str], lightings: Sequence[str]) -> tuple[Condition, ...]:
@@ -228,7 +226,7 @@ def _verdicts() -> Mix:
             Distribution(1, UNSEEN, UNSEEN, 10 * count, (Condition(objects=PUBLISHED_OBJECTS, moment=moment),)),
             count,
         )
-        for moment, count in MOMENTS.items()
+        for moment, count in (HELD_MOMENTS | DONE_MOMENTS).items()
     )
     return Mix(1, tuple(parts), rounds=10)
 

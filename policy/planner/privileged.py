@@ -43,8 +43,8 @@ class PrivilegedPlanner(Planner):
         return self._up() and self._truth().target_touched()
 
     def completed(self, initial: np.ndarray, head: np.ndarray, prompt: str) -> bool:
-        """Whether the target is up: an episode asks for this one object."""
-        return self._up()
+        """Whether the target is up or put away: an episode asks for this one object."""
+        return self._up() or self._truth().target_put_away()
 
     def understand(self, head: np.ndarray, prompt: str) -> Understanding:
         """One object, the target."""
