@@ -1,11 +1,11 @@
 """What a planner's answers are worth: a box against the pixels of its object, and rates over many answers. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from benchmarks.statistics import Rate, rate
+from benchmarks.statistics import Rate, percent, rate
 from benchmarks.suites import BOXES, COMPLETION, VERDICTS, VERIFICATION
 from envs.interface import EpisodeResult
 from policy.planner import Box
@@ -14,7 +14,7 @@ from policy.planner import Box
 # lies in the box, and no edge is farther outside the tightest box than this, or this share of its side.
 LEAST_ENCLOSED, MOST_LOOSE_PX, MOST_LOOSE = 0.95, 4.0, 0.15
 LEAST_IOU = 0.5
-NO_ANSWER = "no answer"  # nothing that could be read, after every further question
+TRUE_POSITIVES, FALSE_POSITIVES = "yes to true ones", "yes to false ones"
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,8 @@ def score_box(box: Box, mask: np.ndarray) -> BoxScore:
 def answer_rates(suite: str, rows: Sequence[EpisodeResult]) -> dict[str, Rate]:
     """What -> how often, over the scored rows of a suite in which a planner is asked; nothing for any other suite.
 
-    An answer that could not be read is never right. In the rates of "yes" it counts as none, as the system takes it.
+    An answer that could not be read is never right, though the system takes a verdict of that kind for "no"; in the
+    rates of "yes" it counts as none.
     """
     if suite == BOXES:
         return {
@@ -66,12 +67,21 @@ def answer_rates(suite: str, rows: Sequence[EpisodeResult]) -> dict[str, Rate]:
     found: dict[str, Rate] = {}
     for question in (VERIFICATION, COMPLETION):
         asked = [row for row in rows if row.measures["question"] == question]
-        for name, value in (("yes, of true ones", True), ("yes, of false ones", False)):
-            found[f"{question}: {name}"] = _share([r for r in asked if r.measures["truth"] is value], "answer")
         found[f"{question}: right"] = _share(asked, "right")
-        found[f"{question}: true ones (right by always yes)"] = _share(asked, "truth")
-        found |= {f"{question}: right, {name}": _share(part, "right") for name, part in _parts(asked, "moment")}
+        for name, value in ((TRUE_POSITIVES, True), (FALSE_POSITIVES, False)):
+            found[f"{question}: {name}"] = _share([r for r in asked if r.measures["truth"] is value], "answer")
+        found |= {f"{question}: {name}": _share(part, "right") for name, part in _parts(asked, "moment")}
     return found | {"could be read": _share(rows, "read")}
+
+
+def floor_words(answers: Mapping[str, Rate]) -> str:
+    """How often somebody is right who looks at nothing; "" where no verdicts are asked for."""
+    shares = []
+    for question in (VERIFICATION, COMPLETION):
+        true, false = (answers.get(f"{question}: {name}") for name in (TRUE_POSITIVES, FALSE_POSITIVES))
+        if true is not None and false is not None and true.n + false.n:
+            shares.append(f"{percent(true.n / (true.n + false.n))} % ({question})")
+    return f"always yes is right in {' and '.join(shares)}, always no in the rest" if shares else ""
 
 
 def _share(rows: Sequence[EpisodeResult], measure: str) -> Rate:

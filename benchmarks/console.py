@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
+from benchmarks.answers import floor_words
 from benchmarks.statistics import duration, percent, rate
 from benchmarks.summary import Summary
 
@@ -126,6 +127,8 @@ def summary_lines(summary: Summary) -> list[tuple[str, str]]:
         if summary.attempts > 1
     ]
     lines += [(name, str(found)) for name, found in summary.answers.items()]
+    if floor := floor_words(summary.answers):
+        lines.append(("without looking", floor))
     if not summary.looking:
         lines.append(("clean success", f"{rate(summary.clean_successes, summary.n)}, no neighbour disturbed"))
     lines += [

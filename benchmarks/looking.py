@@ -104,9 +104,8 @@ def look_for_box(stage: Stage, episode: EpisodeSpec, planner: Planner) -> Answer
 def look_for_verdict(stage: Stage, episode: EpisodeSpec, planner: Planner) -> Answered:
     """Is it held, or is it done? The pictures show a moment that physics has confirmed to be of its kind."""
     level = axis_levels(get_suite(episode.suite), episode.index)
-    key = zlib.crc32(f"{episode.suite}/moment".encode())
-    rng = np.random.default_rng(np.random.SeedSequence([key, episode.version, episode.index]))
-    moment, words = make_moment(stage, episode, level["moment"], rng), episode.instruction
+    rng, words = moment_rng(episode.suite, episode.version, episode.index), episode.instruction
+    moment = make_moment(stage, episode, level["moment"], rng)
     planner.begin(Table(words, moment.truth))
     head = stage.picture(spec.HEAD)
     if level["question"] == VERIFICATION:
@@ -120,6 +119,11 @@ def look_for_verdict(stage: Stage, episode: EpisodeSpec, planner: Planner) -> An
         name: round(value, 6) if isinstance(value, float) else value for name, value in asdict(moment.facts).items()
     }
     return Answered({"right": answer is truth, "read": read, "answer": answer, "truth": truth, **facts}, shown)
+
+
+def moment_rng(suite: str, version: int, index: int) -> np.random.Generator:
+    """What draws the moment of an episode: a function of the arguments alone."""
+    return np.random.default_rng(np.random.SeedSequence([zlib.crc32(f"{suite}/moment".encode()), version, index]))
 
 
 LOOKS: dict[str, Look] = {BOXES: look_for_box, VERDICTS: look_for_verdict}

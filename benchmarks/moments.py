@@ -189,7 +189,7 @@ def _carried_out(
     rng: np.random.Generator,
     act: Callable[[Script, Plan, np.random.Generator], bool],
 ) -> Iterator[int]:
-    """Several motions, in order of preference, each from the beginning. Grasps are not tested: many fail, as they may."""
+    """Several motions, in order of preference, each from the beginning. Grasps are not tested before."""
     script = _script(stage, episode)
     start = script.take.mark()
     for plan in islice(script.motions(), PLANS_TRIED):

@@ -1,4 +1,4 @@
-"""What a worker of the benchmark does: build environment and policy (or planner) once, then one episode after another."""
+"""What a worker of the benchmark does: build environment and policy once, then play one episode after the other."""
 
 import math
 from collections.abc import Sequence

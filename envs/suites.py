@@ -24,8 +24,8 @@ class Condition:
     looks: one of these is drawn; objects: how many stand on the table (None: drawn, about six); place: where the
     target stands, x and y ranges in world (m, None: anywhere it may); place_name: what reports call it; alike: all
     neighbours are of the target's family; camera: how far the head camera is off, in cm and in degrees; shoved: the
-    target is shoved while the hand reaches; moment: the state in which a planner is asked (benchmarks.moments), "" where
-    a policy acts; the rest as in envs.changes.
+    target is shoved while the hand reaches; moment: the state about which a planner is asked (benchmarks.moments), ""
+    where a policy acts; the rest as in envs.changes.
     """
 
     looks: tuple[Look, ...] = (WHITE,)

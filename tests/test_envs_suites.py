@@ -24,7 +24,8 @@ from envs.suites import PLACES, SUBSET, Cell, Mix, cell, spread
 SIZES = {
     "unseen_objects": 360, "unseen_backgrounds": 618, "unseen_lighting": 309, "generalization": 1287,
     "seen_objects": 360, "baselines": 132, "single_object": 210, "density": 300, "adversarial": 100,
-    "camera_shift": 300, "physics_shift": 300, "latency": 300, "renderer_shift": 120, "disturbance": 100, "smoke": 20,
+    "camera_shift": 300, "physics_shift": 300, "latency": 300, "renderer_shift": 120, "disturbance": 100,
+    "planner_boxes": 150, "planner_verdicts": 200, "smoke": 20,
     "train": 2000,
     "train_shapes": 2000,
 }  # fmt: skip
