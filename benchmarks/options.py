@@ -18,7 +18,8 @@ from envs.episode import USER_SUITE
 from policy.build import DEFAULT, AgentOptions
 
 RUNS = Path("runs")
-ALL, NOT_OF_ALL = "all", ("train", "train_shapes", *LOOKING)  # all on which a policy is scored
+ALL, NO_CLAIM = "all", ("train", "train_shapes")
+NOT_OF_ALL = (*NO_CLAIM, *LOOKING)  # "all" is all in which a policy is scored
 SEVERAL = "suites"  # what the folder of several suites is called in place of a suite
 COMMAND = ("python", "-m", "benchmarks.run")
 

@@ -9,6 +9,7 @@ from fake_episodes import steady
 from vlm_server import Play, vlm_server
 
 from benchmarks.compare import compare
+from benchmarks.console import summary_lines
 from benchmarks.evaluate import Plan
 from benchmarks.journal import EPISODES, MEDIA, thumbnail_name
 from benchmarks.looking import make_looker
@@ -16,7 +17,7 @@ from benchmarks.report import read_summary
 from benchmarks.run import main
 from benchmarks.suites import BOXES, COMPLETION, VERDICTS, axis_levels, get_suite
 from policy.build import AgentOptions
-from policy.planner import PlannerConfig
+from policy.planner import PlannerConfig, PlannerError
 
 GONE, UNTOUCHED, MOVED = 10, 15, 16  # quick moments of planner_verdicts: in the tray, as it was, shoved
 
@@ -26,7 +27,7 @@ def in_a_folder_of_its_own(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
-def rows(folder: str) -> list[dict]:
+def rows(folder: str | Path) -> list[dict]:
     return [json.loads(line) for line in Path(folder, EPISODES).read_text().splitlines()]
 
 
@@ -47,32 +48,38 @@ def test_the_published_boxes_are_asked_for_under_five_looks():
     assert {name: levels.count(name) for name in set(levels)} == {"none": 30, "background": 60, "lighting": 60}
 
 
-def test_the_simulation_itself_is_always_right_and_the_run_says_that_nobody_acts(capsys):
-    words = ["--suite", f"{BOXES},{VERDICTS}", "--first", "15", "--episodes", "5", "--workers", "1", "--out", "both"]
-    assert main(words) == 0
+@pytest.fixture(scope="module")
+def privileged(tmp_path_factory) -> Path:
+    """Folder of two runs with the planner that knows the truth."""
+    folder = tmp_path_factory.mktemp("runs") / "both"
+    words = ["--suite", f"{BOXES},{VERDICTS}", "--first", "15", "--episodes", "5", "--workers", "1"]
+    assert main([*words, "--out", str(folder)]) == 0
+    return folder
+
+
+def test_the_simulation_itself_is_always_right_and_the_run_says_that_nobody_acts(privileged):
     for suite in (BOXES, VERDICTS):
-        found, summary = rows(f"both/{suite}"), read_summary(Path("both", suite))
+        found, summary = rows(privileged / suite), read_summary(privileged / suite)
         assert [(row["outcome"], row["measures"]["right"]) for row in found] == [("success", True)] * 5
         assert (summary.policy, summary.privileged, summary.title) == ("none", ("planner",), "none, planner privileged")
         assert (summary.successes, summary.n) == (5, 5)
-        page = Path("both", suite, "report.html").read_text()
+        told = dict(summary_lines(summary))
+        assert told["privileged"] == "the planner is ground truth: a check of the benchmark, no rival"
+        assert "clean success" not in told
+        page = (privileged / suite / "report.html").read_text()
         assert "policy none, planner privileged" in page
         assert "100.0 % right" in page
         assert "No policy acts" in page
         assert "20 s." not in page
-    boxes, verdicts = rows(f"both/{BOXES}"), rows(f"both/{VERDICTS}")
+    boxes, verdicts = rows(privileged / BOXES), rows(privileged / VERDICTS)
     assert {row["measures"]["iou"] for row in boxes} == {1.0}
     assert [row["measures"]["moment"] for row in verdicts] == ["untouched", "moved", "moved", "others", "others"]
-    told = " ".join(capsys.readouterr().out.replace("│", " ").split())
-    assert "the planner is ground truth: a check of the benchmark, no rival" in told
-    assert "clean success" not in told
 
 
-def test_a_page_shows_the_published_figures_beside_ours():
-    assert main(["--suite", BOXES, "--episodes", "5", "--workers", "1", "--out", "b"]) == 0
-    page = Path("b", "report.html").read_text()
+def test_a_page_shows_the_published_figures_beside_ours(privileged):
+    page = (privileged / BOXES / "report.html").read_text()
     assert "99.3 %" in page
-    assert all(f"{percent} %" in page for percent in (96.7, 100.0))
+    assert all(f'<td class="number" data-v="{percent}">{percent} %</td>' in page for percent in (96.7, 100.0))
 
 
 def test_boxes_of_a_model_behind_a_socket_are_scored_by_the_pixels():
@@ -115,9 +122,22 @@ def test_verdicts_are_scored_against_physics_and_what_cannot_be_read_is_never_ri
     assert all(row.measures["question"] == COMPLETION for row in found)
 
 
-def test_questions_that_a_server_could_not_take_are_errors_and_asked_again():
+def test_questions_that_a_server_could_not_take_are_errors_and_asked_again(privileged):
     needs_a_client()
-    words = ["--suite", BOXES, "--episodes", "2", "--workers", "1", "--out", "run", "--planner", "server"]
+    words = [
+        "--suite",
+        BOXES,
+        "--first",
+        "15",
+        "--episodes",
+        "2",
+        "--workers",
+        "1",
+        "--out",
+        "run",
+        "--planner",
+        "server",
+    ]
     words += ["--planner-family", "pixels", "--planner-model", "m", "--planner-url"]
     no = Play('{"visible": false, "bbox_2d": null}')
     with vlm_server(no) as server:  # then 404
@@ -132,14 +152,14 @@ def test_questions_that_a_server_could_not_take_are_errors_and_asked_again():
     assert "policy none, planner server (m)" in page
     assert page.count("data:image/png;base64,") == 2
     assert len(list(Path("run", MEDIA).iterdir())) == 2
+    pairs = compare(privileged / BOXES, Path("run"), common=True, allow_privileged=True).pairs
+    assert (pairs.only_a, pairs.only_b) == (2, 0)
 
 
-def test_where_no_server_answers_the_run_ends_before_any_picture_is_made(capsys):
+def test_where_no_server_answers_no_picture_is_made():
     needs_a_client()
-    words = ["--suite", VERDICTS, "--episodes", "2", "--workers", "1", "--planner", "server", "--planner-retries", "0"]
-    assert main([*words, "--planner-url", "http://127.0.0.1:9/v1"]) == 1
-    assert "listing the models from http://127.0.0.1:9/v1 failed" in capsys.readouterr().err
-    assert rows("runs/planner_verdicts-server-1") == []
+    with pytest.raises(PlannerError, match=r"listing the models from http://127\.0\.0\.1:9/v1 failed"):
+        looker(VERDICTS, name="server", url="http://127.0.0.1:9/v1", retries=0)
 
 
 def test_a_random_network_says_nothing_that_can_be_read(monkeypatch, tmp_path):
@@ -156,18 +176,6 @@ def test_a_random_network_says_nothing_that_can_be_read(monkeypatch, tmp_path):
         ("planner", False, None),
         ("planner", False, None),
     ]
-
-
-def test_runs_are_compared_in_pairs():
-    needs_a_client()
-    few = ["--suite", BOXES, "--episodes", "2", "--workers", "1"]
-    assert main([*few, "--out", "a"]) == 0
-    no = Play('{"visible": false, "bbox_2d": null}')
-    with vlm_server(no, no) as server:
-        words = ["--planner", "server", "--planner-url", server.url, "--planner-family", "pixels", "--out", "b"]
-        assert main([*few, *words]) == 0
-    found = compare(Path("a"), Path("b"), allow_privileged=True)
-    assert (found.pairs.only_a, found.pairs.only_b) == (2, 0)
 
 
 @pytest.mark.parametrize(
