@@ -22,7 +22,7 @@ from envs.readings import touched_objects
 from envs.sensing import Rig
 from envs.truth import SimTruth
 
-PLANS_TRIED, DRAWS = 12, 4
+GRASPS_TRIED, PLANS_TRIED, DRAWS = 4, 12, 4
 ON_TABLE_M, MOVED_M, STILL_M = 0.005, 0.025, 0.01
 AWAY_M = -0.05  # the lowest point of what has left the table lies below it
 CLOSED_BELOW = 0.75  # mean opening of the four fingers, as the monitor sees it
@@ -154,14 +154,26 @@ def _play(script: Script, actions: np.ndarray) -> bool:
     return script.take.goes_on
 
 
-def _lifted(script: Script, rng: np.random.Generator) -> bool:
-    """Grasp as the expert does and lift. True in the last moment before the 20 s hold would begin, if the grasp is firm
-    enough for a second and a half more."""
+def _lifted(stage: Stage, episode: EpisodeSpec, rng: np.random.Generator, first: int = 0) -> bool:
+    """Grasp as the expert does and lift, where that fails with other grasps; see `_lift`."""
+    failed: set[tuple[str, float]] = set()
+    for _ in range(GRASPS_TRIED):
+        script = _script(stage, episode, first)
+        branch = Branch(stage.scene)
+        branch.snapshot(stage.data, stage.servo)
+        plan = find_plan(branch, stage.servo.reference_rad, rng, frozenset(failed))
+        if plan is None:
+            return False
+        if _lift(script, branch, plan):
+            return True
+        failed.add((plan.grasp.template, plan.grasp.azimuth_deg))
+    return False
+
+
+def _lift(script: Script, branch: Branch, plan: Plan) -> bool:
+    """True in the last moment before the 20 s hold would begin, if the grasp is firm enough for one and a half more."""
     stage = script.stage
-    branch = Branch(stage.scene)
-    branch.snapshot(stage.data, stage.servo)
-    plan = find_plan(branch, stage.servo.reference_rad, rng)
-    for action in () if plan is None else plan.actions:
+    for action in plan.actions:
         script.take.do(action, 0)
         if not script.take.goes_on:
             return False
@@ -173,13 +185,13 @@ def _lifted(script: Script, rng: np.random.Generator) -> bool:
 
 
 def _held(stage: Stage, episode: EpisodeSpec, rng: np.random.Generator) -> Iterator[int]:
-    if _lifted(_script(stage, episode), rng):
+    if _lifted(stage, episode, rng):
         yield 0
 
 
 def _wrong(stage: Stage, episode: EpisodeSpec, rng: np.random.Generator) -> Iterator[int]:
     for other in rng.permutation(np.arange(1, len(episode.objects))):
-        if _lifted(_script(stage, episode, int(other)), rng):
+        if _lifted(stage, episode, rng, int(other)):
             yield 1  # the object of the instruction stands right after the one that was grasped
 
 
