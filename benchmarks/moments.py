@@ -4,8 +4,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
 
+import mujoco
 import numpy as np
 
+from assets.objects.build import hull_points
 from assets.robots.furniture import TRAY_DEPTH_M, TRAY_X, TRAY_Y
 from benchmarks.suites import COMPLETION, VERIFICATION
 from datagen.branch import Branch
@@ -25,6 +27,8 @@ from envs.truth import SimTruth
 GRASPS_TRIED, PLANS_TRIED, DRAWS = 4, 12, 4
 ON_TABLE_M, MOVED_M, STILL_M = 0.005, 0.025, 0.01
 AWAY_M = -0.05  # the lowest point of what has left the table lies below it
+LEAST_SEEN = 0.4  # a fist that hides what it holds is no evidence
+INWARDS = 0.98  # a ray at the very corner would pass by
 CLOSED_BELOW = 0.75  # mean opening of the four fingers, as the monitor sees it
 EARLY_STEPS = (3, 9)  # so long before its arrival the open hand is looked at
 FALL_STEPS, SETTLE_STEPS, DROP_M, TRAY_MARGIN_M, TRAY_TRIES = 60, 10, 0.02, 0.012, 200
@@ -38,12 +42,14 @@ class MomentError(DexClutterError, RuntimeError):
 class Facts:
     """What physics says of a moment. Heights over the table (m). `asked` is the object that the instruction means.
 
-    lowest_m: its lowest point; touched: by the hand; moved_m: from where it stood; fell_m: how far below the highest
+    lowest_m: its lowest point; seen: the share of its corners in sight of the head or the wrist camera, whichever sees
+    more; touched: by the hand; moved_m: from where it stood; fell_m: how far below the highest
     place that it had been lifted to; opening: mean of the four fingers, 1 open; other_held: whether another object is
     up in the hand; others_away: how many others have left the table.
     """
 
     lowest_m: float
+    seen: float
     touched: bool
     moved_m: float
     fell_m: float
@@ -130,6 +136,7 @@ def read_facts(stage: Stage, asked: int) -> Facts:
     start = np.array(scene.episode.objects[asked].pos)
     return Facts(
         lowest_m=lowest[asked],
+        seen=max(seen_share(stage, asked, camera) for camera in spec.CAMERAS),
         touched=touched[asked],
         moved_m=float(np.linalg.norm(data.xpos[scene.object_bodies[asked]] - start)),
         fell_m=0.0 if asked else stage.progress.highest_m - lowest[0],
@@ -137,6 +144,30 @@ def read_facts(stage: Stage, asked: int) -> Facts:
         other_held=any(touched[i] and lowest[i] >= spec.LIFT_HEIGHT_M for i in others),
         others_away=sum(lowest[i] < AWAY_M for i in others),
     )
+
+
+def seen_share(stage: Stage, index: int, camera: str) -> float:
+    """The share of an object's corners that lie in a camera's picture with nothing before them.
+
+    By rays, not pixels: which moment is shown must not depend on the machine's graphics library.
+    """
+    scene, data, model = stage.scene, stage.data, stage.model
+    body, view = int(scene.object_bodies[index]), data.camera(camera)
+    corners = hull_points(scene.objects[index]) * INWARDS @ data.xmat[body].reshape(3, 3).T + data.xpos[body]
+    rays = corners - view.xpos
+    x, y, depth = (rays @ view.xmat.reshape(3, 3) * (1, 1, -1)).T
+    high = np.tan(np.radians(model.cam_fovy[view.id]) / 2) * depth
+    width, height = spec.IMAGE_SIZE
+    framed = (depth > 0) & (np.abs(y) <= high) & (np.abs(x) <= high * width / height)
+    rays = rays / np.linalg.norm(rays, axis=1, keepdims=True)
+    hit, distance, groups = np.full(len(rays), -1, np.int32), np.zeros(len(rays)), np.zeros(6, np.uint8)
+    groups[spec.COLLISION_GROUP] = 1
+    # Without what stands still and without what bears the camera: rays begin inside its housing.
+    mounted = int(model.cam_bodyid[view.id])
+    mujoco.mj_multiRay(
+        model, data, view.xpos.copy(), rays.ravel(), groups, 0, mounted, hit, distance, None, len(rays), 10.0
+    )
+    return float(np.mean(framed & (hit >= 0) & (model.geom_bodyid[hit] == body)))
 
 
 def _script(stage: Stage, episode: EpisodeSpec, first: int = 0) -> Script:
@@ -154,20 +185,19 @@ def _play(script: Script, actions: np.ndarray) -> bool:
     return script.take.goes_on
 
 
-def _lifted(stage: Stage, episode: EpisodeSpec, rng: np.random.Generator, first: int = 0) -> bool:
-    """Grasp as the expert does and lift, where that fails with other grasps; see `_lift`."""
-    failed: set[tuple[str, float]] = set()
+def _lifts(stage: Stage, episode: EpisodeSpec, rng: np.random.Generator, first: int = 0) -> Iterator[None]:
+    """Grasp as the expert does and lift, then with other grasps; see `_lift`."""
+    tried: set[tuple[str, float]] = set()
     for _ in range(GRASPS_TRIED):
         script = _script(stage, episode, first)
         branch = Branch(stage.scene)
         branch.snapshot(stage.data, stage.servo)
-        plan = find_plan(branch, stage.servo.reference_rad, rng, frozenset(failed))
+        plan = find_plan(branch, stage.servo.reference_rad, rng, frozenset(tried))
         if plan is None:
-            return False
+            return
         if _lift(script, branch, plan):
-            return True
-        failed.add((plan.grasp.template, plan.grasp.azimuth_deg))
-    return False
+            yield
+        tried.add((plan.grasp.template, plan.grasp.azimuth_deg))
 
 
 def _lift(script: Script, branch: Branch, plan: Plan) -> bool:
@@ -185,13 +215,13 @@ def _lift(script: Script, branch: Branch, plan: Plan) -> bool:
 
 
 def _held(stage: Stage, episode: EpisodeSpec, rng: np.random.Generator) -> Iterator[int]:
-    if _lifted(stage, episode, rng):
+    for _ in _lifts(stage, episode, rng):
         yield 0
 
 
 def _wrong(stage: Stage, episode: EpisodeSpec, rng: np.random.Generator) -> Iterator[int]:
     for other in rng.permutation(np.arange(1, len(episode.objects))):
-        if _lifted(stage, episode, rng, int(other)):
+        for _ in _lifts(stage, episode, rng, int(other)):
             yield 1  # the object of the instruction stands right after the one that was grasped
 
 
@@ -306,9 +336,9 @@ def _acting(act: Callable[[Script, Plan, np.random.Generator], bool]) -> Maker:
 
 
 KINDS: dict[str, Kind] = {
-    "held": Kind(VERIFICATION, True, _held, lambda facts: not facts.other_held),
+    "held": Kind(VERIFICATION, True, _held, lambda f: f.seen >= LEAST_SEEN and not f.other_held),
     "beside": Kind(
-        VERIFICATION, False, _acting(_close_beside), lambda f: f.on_table and not f.touched and _is_closed(f)
+        VERIFICATION, False, _acting(_close_beside), lambda f: _lies_alone(f) and _is_closed(f) and f.moved_m < STILL_M
     ),
     "around": Kind(VERIFICATION, False, _acting(_close_around), lambda f: f.on_table and f.touched and _is_closed(f)),
     "slipped": Kind(VERIFICATION, False, _acting(_let_slip), lambda f: _lies_alone(f) and f.fell_m >= SLIP_FLOOR_M),
