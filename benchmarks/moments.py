@@ -27,7 +27,7 @@ from envs.truth import SimTruth
 GRASPS_TRIED, PLANS_TRIED, DRAWS = 4, 12, 4
 ON_TABLE_M, MOVED_M, STILL_M = 0.005, 0.025, 0.01
 AWAY_M = -0.05  # the lowest point of what has left the table lies below it
-LEAST_SEEN = 0.4  # a fist that hides what it holds is no evidence
+LEAST_SEEN = 0.2  # a fist that hides what it holds is no evidence
 INWARDS = 0.98  # a ray at the very corner would pass by
 CLOSED_BELOW = 0.75  # mean opening of the four fingers, as the monitor sees it
 EARLY_STEPS = (3, 9)  # so long before its arrival the open hand is looked at
