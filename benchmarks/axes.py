@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from benchmarks.errors import UsageError
-from benchmarks.published import BY_LOOK, LOOK_SUITES
+from benchmarks.published import BY_LEVEL
 from benchmarks.statistics import Rate
 from benchmarks.suites import axis_levels, get_suite
 from benchmarks.summary import Group, by_family, grouped, scored
@@ -42,7 +42,7 @@ def axes(results: Sequence[EpisodeResult], levels: Mapping[int, Levels]) -> list
     for name in dict.fromkeys(name for level in levels.values() for name in level):
         known = [row for row in rows if name in levels.get(row.index, {})]
         found.setdefault(name, grouped(known, lambda row, name=name: levels[row.index][name]))
-    published = BY_LOOK if rows and rows[0].suite in LOOK_SUITES else {}
+    published = BY_LEVEL.get(rows[0].suite, {}) if rows else {}
     return [
         Axis(title, tuple(groups), {g.name: published[g.name] for g in groups if g.name in published})
         for title, groups in found.items()

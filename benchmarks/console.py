@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
+from benchmarks.answers import floor_words
 from benchmarks.stages import Stages
 from benchmarks.statistics import duration, percent, rate
 from benchmarks.summary import Summary
@@ -109,6 +110,8 @@ def privileged_words(summary: Summary) -> str:
     """What it means that the policy reads more than the observation; "" where it does not."""
     if not summary.privileged:
         return ""
+    if summary.looking:
+        return "the planner is ground truth: a check of the benchmark, no rival"
     if summary.checkpoint:
         verb = "is" if summary.privileged == ("planner",) else "are"
         return f"{' and '.join(summary.privileged)} {verb} ground truth: the best case for the controller"
@@ -136,7 +139,7 @@ def recovery_words(summary: Summary) -> str:
 
 def summary_lines(summary: Summary) -> list[tuple[str, str]]:
     """(what, value) pairs that say all a run's summary has to say, most important first."""
-    lines = [("success", str(summary.rate))]
+    lines = [("right" if summary.looking else "success", str(summary.rate))]
     if summary.adaptive_width:
         lines.append(("stopped", adaptive_words(summary)))
     if summary.privileged:
@@ -146,8 +149,12 @@ def summary_lines(summary: Summary) -> list[tuple[str, str]]:
         for k, count in enumerate(summary.success_by_attempt, start=1)
         if summary.attempts > 1
     ]
+    lines += [(name, str(found)) for name, found in summary.answers.items()]
+    if floor := floor_words(summary.answers):
+        lines.append(("without looking", floor))
+    if not summary.looking:
+        lines.append(("clean success", f"{rate(summary.clean_successes, summary.n)}, no neighbour disturbed"))
     lines += [
-        ("clean success", f"{rate(summary.clean_successes, summary.n)}, no neighbour disturbed"),
         ("outcomes", " · ".join(f"{word} {count}" for word, count in summary.outcomes.items() if count)),
     ]
     if summary.errors:

@@ -10,14 +10,16 @@ import tyro
 
 from assets.robots.hands import HANDS
 from benchmarks.errors import UsageError
+from benchmarks.policies import NO_POLICY
 from benchmarks.shards import Shard, parse_shard
-from benchmarks.suites import DESCRIPTIONS, Suite
+from benchmarks.suites import DESCRIPTIONS, LOOKING, Suite
 from datagen.pool import NO_RAY, has_ray
 from envs.episode import USER_SUITE
 from policy.build import DEFAULT, AgentOptions
 
 RUNS = Path("runs")
 ALL, NO_CLAIM = "all", ("train", "train_shapes", "nonprehensile_train")
+NOT_OF_ALL = (*NO_CLAIM, *LOOKING)  # "all" is all in which a policy is scored
 SEVERAL = "suites"  # what the folder of several suites is called in place of a suite
 COMMAND = ("python", "-m", "benchmarks.run")
 
@@ -31,7 +33,7 @@ class Options:
     between them, or all."""
     policy: str = DEFAULT
     """Who acts: default (the shipped controller), a controller's file, module:factory of your own policy, expert
-    (privileged), random or hold-still."""
+    (privileged), random or hold-still. In planner_boxes and planner_verdicts nobody acts: name a --planner alone."""
     agent: tyro.conf.OmitArgPrefixes[AgentOptions] = field(default_factory=AgentOptions)
     hand: str = "g0r"
     """The hand on the arm: g0r or rh56."""
@@ -99,7 +101,7 @@ def asked_suites(words: str) -> tuple[str, ...]:
     The commas of user:mug,cup belong to that suite: only a published name, or another user:, begins a new one.
     """
     if words == ALL:
-        return tuple(name for name in DESCRIPTIONS if name not in NO_CLAIM)
+        return tuple(name for name in DESCRIPTIONS if name not in NOT_OF_ALL)
     names: list[str] = []
     for word in map(str.strip, words.split(",")):
         if names and names[-1].startswith(USER_SUITE) and word not in DESCRIPTIONS and not word.startswith(USER_SUITE):
@@ -110,6 +112,23 @@ def asked_suites(words: str) -> tuple[str, ...]:
     if twice:
         raise UsageError(f"--suite names {twice[0]} more than once")
     return tuple(names)
+
+
+def for_suite(options: Options, name: str) -> Options:
+    """The options for one of the suites that they ask for. Raises UsageError for a wish that it cannot fulfil.
+
+    Where no policy acts, `policy` is NO_POLICY.
+    """
+    if name not in LOOKING:
+        if options.policy == NO_POLICY:
+            raise UsageError(f"--policy {NO_POLICY} is for {' and '.join(LOOKING)}; in {name} somebody must act")
+        return dataclasses.replace(options, suite=name)
+    if options.policy not in (DEFAULT, NO_POLICY):
+        raise UsageError(f"no policy acts in {name}: leave --policy {options.policy} out and name a --planner")
+    for wish in ("attempts", "record", "video"):
+        if _is_set(options, wish):
+            raise UsageError(f"--{wish} does not go with {name}: no policy acts in it")
+    return dataclasses.replace(options, suite=name, policy=NO_POLICY)
 
 
 @dataclass(frozen=True)
@@ -137,6 +156,8 @@ def default_folder(options: Options) -> Path:
     """A fresh numbered folder, or the latest one of its kind where a run is resumed."""
     policy = options.policy.replace(":", "-").replace(".", "-") if ":" in options.policy else Path(options.policy).stem
     names = asked_suites(options.suite)
+    if set(names) <= set(LOOKING):
+        policy = options.agent.planner.name
     suite = suite_folder(names[0]) if len(names) == 1 else SEVERAL
     stem = f"{suite}-{policy}-"
     numbers = [int(p.name[len(stem) :]) for p in RUNS.glob(f"{stem}*") if p.name[len(stem) :].isdigit()]

@@ -1,7 +1,7 @@
 """Who can be scored: the shipped controller or one of yours, any policy by its import path, and three baselines."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +9,17 @@ import numpy as np
 from benchmarks.errors import UsageError
 from envs import spec
 from envs.interface import DexClutterError, GraspEnv, Observation, Policy
-from policy.build import DEFAULT, AgentOptions, checkpoint_path, examined, is_import_path, make_agent, own_policy
+from policy.build import (
+    DEFAULT,
+    PRIVILEGED,
+    AgentOptions,
+    checkpoint_path,
+    examined,
+    is_import_path,
+    make_agent,
+    own_policy,
+)
+from policy.planner import PlannerConfig
 
 
 class RandomPolicy(Policy):
@@ -64,12 +74,15 @@ POLICIES: dict[str, Callable[[], Policy]] = {
 }
 
 
+NO_POLICY = "none"  # where a planner alone is asked
+
+
 @dataclass(frozen=True)
 class Entrant:
     """What a run says of its policy. For a trained controller it is known without loading it.
 
     title: how reports name it; checkpoint: fingerprint of the controller's file, "" for every other policy;
-    agent: what stands around a controller, None for every other policy.
+    agent: what stands around a controller, or what is asked in place of a policy; None for every other policy.
     """
 
     title: str
@@ -92,6 +105,8 @@ def is_controller(name: str) -> bool:
 def entrant(name: str, agent: AgentOptions) -> Entrant:
     """What there is to say of the policy called `name`. Raises UsageError for what cannot be scored."""
     try:
+        if name == NO_POLICY:
+            return _planner_alone(agent)
         if is_controller(name):
             known = examined(checkpoint_path(name), agent)
             return Entrant(known.title, agent.privileged, spec.CAMERAS, known.fingerprint, agent)
@@ -103,6 +118,21 @@ def entrant(name: str, agent: AgentOptions) -> Entrant:
         raise
     except DexClutterError as fault:
         raise UsageError(str(fault)) from fault
+
+
+def _planner_alone(agent: AgentOptions) -> Entrant:
+    agent.check()
+    stray = replace(agent, planner=PlannerConfig()).words()
+    if stray:
+        raise UsageError(f"{stray[0]} is for a trained controller; no policy acts where a planner is asked")
+    config = agent.planner
+    privileged = ("planner",) if config.name == PRIVILEGED else ()
+    return Entrant(f"{NO_POLICY}, planner {planner_words(config)}", privileged, spec.CAMERAS, agent=agent)
+
+
+def planner_words(config: PlannerConfig) -> str:
+    """How reports name a planner: with its model, where one is named."""
+    return f"{config.name} ({config.model})" if config.model else config.name
 
 
 def make_policy(name: str, agent: AgentOptions | None = None, checkpoint: str = "") -> Policy:

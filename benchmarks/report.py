@@ -28,7 +28,7 @@ from benchmarks.journal import (
 from benchmarks.pages import COLOURS, drawn
 from benchmarks.published import BY_SUITE
 from benchmarks.stages import stages_of
-from benchmarks.statistics import duration, percent
+from benchmarks.statistics import Rate, duration, percent
 from benchmarks.summary import Summary
 from datagen.files import write_atomically
 from envs.interface import EpisodeResult
@@ -105,7 +105,8 @@ def read_summary(folder: Path) -> Summary:
     try:
         values = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
         lists = {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
-        return Summary(**{**values, **lists})
+        answers = {name: Rate(**value) for name, value in values.get("answers", {}).items()}
+        return Summary(**{**values, **lists, "answers": answers})
     except FileNotFoundError:
         raise UsageError(f"{folder} holds no finished run ({SUMMARY} is missing); go on with it by --resume") from None
     except (ValueError, TypeError) as fault:
@@ -159,10 +160,12 @@ def outcome_bars(summary: Summary) -> list[Bar]:
 
 
 def rerun_command(summary: Summary, index: int) -> str:
-    """The command that plays one episode again, with a film."""
+    """The command that plays one episode again, with a film where somebody acts."""
     words = ["python", "-m", "benchmarks.run", "--suite", summary.suite, "--policy", summary.policy, *summary.flags]
-    words += ["--hand", summary.hand, "--attempts", str(summary.attempts)]
-    return shlex.join([*words, "--episode", str(index), "--video", "1"])
+    words += ["--hand", summary.hand]
+    if summary.looking:
+        return shlex.join([*words, "--episode", str(index)])
+    return shlex.join([*words, "--attempts", str(summary.attempts), "--episode", str(index), "--video", "1"])
 
 
 def beside_published(summary: Summary) -> list[tuple[str, list[str]]]:

@@ -22,11 +22,12 @@ from benchmarks.options import (
     asked_suites,
     checked,
     default_folder,
+    for_suite,
     resume_command,
     suite_folder,
     wanted,
 )
-from benchmarks.policies import Entrant, entrant
+from benchmarks.policies import Entrant, entrant, planner_words
 from benchmarks.report import publish, read_summary
 from benchmarks.stages import stages_of
 from benchmarks.suites import Suite, asks_for_several, get_suite
@@ -56,9 +57,10 @@ def main(arguments: Sequence[str] | None = None, factory: RunnerFactory = make_r
 
 def execute(options: Options, factory: RunnerFactory) -> int:
     """Play what is missing of the runs that `options` describe, and write their summaries and reports."""
-    asked = [replace(options, suite=name) for name in asked_suites(options.suite)]
-    suites, policy = [get_suite(each.suite) for each in asked], entrant(options.policy, options.agent)
-    runs = [_run(each, suite, policy) for each, suite in zip(asked, suites, strict=True)]
+    asked = [for_suite(options, name) for name in asked_suites(options.suite)]
+    suites = [get_suite(each.suite) for each in asked]
+    policies = {name: entrant(name, options.agent) for name in dict.fromkeys(each.policy for each in asked)}
+    runs = [_run(each, suite, policies[each.policy]) for each, suite in zip(asked, suites, strict=True)]
     if len(runs) > 1 and options.record is not None:
         raise UsageError("--record keeps the demonstrations of one suite; name one with --suite")
     console, folder = Console(), options.out or default_folder(options)
@@ -220,8 +222,13 @@ def _around(policy: Entrant) -> dict[str, object]:
     if policy.agent is None:
         return {}
     agent = policy.agent
-    planner = f"{agent.planner.name} ({agent.planner.model})" if agent.planner.model else agent.planner.name
-    return {"planner": planner, "masks": agent.masks, "latency_ms": agent.latency_ms, "flags": agent.words()}
+    masks = agent.masks if policy.checkpoint else ""  # a planner that is asked alone has none
+    return {
+        "planner": planner_words(agent.planner),
+        "masks": masks,
+        "latency_ms": agent.latency_ms,
+        "flags": agent.words(),
+    }
 
 
 def _missing(journal: Journal, indices: Sequence[int], record: DemoFile | None) -> list[int]:

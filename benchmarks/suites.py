@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from benchmarks.errors import UsageError
 from envs.episode import LIST_SUFFIX, USER_SUITE, Listed, distribution, distributions
 from envs.interface import EpisodeError
-from envs.suites import Cell, cell
+from envs.suites import HELD_MOMENTS, Cell, cell
 
 DESCRIPTIONS = {
     "unseen_objects": "each of the 360 unseen objects once as the target, in clutter of other unseen objects",
@@ -25,15 +25,24 @@ DESCRIPTIONS = {
     "renderer_shift": "120 scenes of unseen_objects, drawn by MuJoCo's Filament renderer",
     "disturbance": "the target is shoved by 3 to 6 cm while the hand reaches for it",
     "nonprehensile": "18 unseen flat objects that must be pulled over the table's edge to be grasped, in four looks",
+    "planner_boxes": "the planner alone: its box around one of six objects, under the published distractions",
+    "planner_verdicts": "the planner alone: is it held, is it done? Asked of true and of false moments in physics",
     "smoke": "a mix of the others that takes under a minute, for continuous integration",
     "train": "seen objects under training looks, for demonstrations; no claim is made on it",
     "train_shapes": "shapes at random among them and seen objects, likewise; what the shipped policy is also taught on",
     "nonprehensile_train": "32 seen flat objects under training looks, for demonstrations; no claim is made on it",
 }
 
-# CPU seconds that the expert takes for an episode, scene and all, as measured; a shove costs it a second grasp.
+# In these no policy acts: a planner is asked, see benchmarks.looking.
+LOOKING = BOXES, VERDICTS = ("planner_boxes", "planner_verdicts")
+VERIFICATION, COMPLETION = "grasp verification", "completion check"  # what is asked about moments
+
+# CPU seconds that the expert takes for an episode, scene and all, as measured; a shove costs it a second grasp. Where
+# a planner is asked, what it takes to make the pictures.
 USUAL_EXPERT_S = 2.4
-EXPERT_S: Mapping[str, float] = {"disturbance": 4.5, "long_horizon": 5.2}
+EXPERT_S: Mapping[str, float] = {
+    "disturbance": 4.5, "long_horizon": 5.2, "planner_boxes": 0.2, "planner_verdicts": 1.0,
+}  # fmt: skip
 
 # What reports may group a suite by. A suite that is not named here has no axes.
 AXES: Mapping[str, tuple[str, ...]] = {
@@ -50,6 +59,8 @@ AXES: Mapping[str, tuple[str, ...]] = {
     "latency": ("latency",),
     "renderer_shift": ("renderer",),
     "nonprehensile": ("table", "lighting"),
+    "planner_boxes": ("distraction", "table", "lighting"),
+    "planner_verdicts": ("question", "moment"),
     "smoke": ("part",),
 }
 
@@ -57,6 +68,10 @@ AXES: Mapping[str, tuple[str, ...]] = {
 def _physics(at: Cell) -> str:
     factors = {"friction": at.condition.friction, "mass": at.condition.mass}
     return ", ".join(f"{what} x {factor:g}" for what, factor in factors.items() if factor != 1.0) or "as usual"
+
+
+def _distraction(table: str, lighting: str) -> str:
+    return "background" if table != "white" else "lighting" if lighting != "white" else "none"
 
 
 # Axis -> the level of an episode on it.
@@ -72,6 +87,9 @@ LEVELS: Mapping[str, Callable[[Cell], str]] = {
     "physics": _physics,
     "latency": lambda at: f"{at.condition.latency_ms:g} ms",
     "renderer": lambda at: at.condition.renderer,
+    "distraction": lambda at: _distraction(*at.condition.looks[0]),
+    "question": lambda at: VERIFICATION if at.condition.moment in HELD_MOMENTS else COMPLETION,
+    "moment": lambda at: at.condition.moment,
 }
 
 

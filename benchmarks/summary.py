@@ -3,10 +3,12 @@
 import statistics as stdlib_statistics
 from collections import Counter
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from benchmarks.answers import answer_rates
 from benchmarks.statistics import Rate, rate, success_by_attempt
+from benchmarks.suites import LOOKING
 from envs.interface import OUTCOMES, SUCCESSES, EpisodeResult
 
 
@@ -51,6 +53,12 @@ class Summary:
     # Of a run that might stop early: the width of the interval it was to reach, and its episodes at the latest.
     adaptive_width: float = 0.0
     adaptive_total: int = 0
+    answers: dict[str, Rate] = field(default_factory=dict)  # of a planner that was asked alone, see answer_rates
+
+    @property
+    def looking(self) -> bool:
+        """Whether a planner was asked and no policy acted: then a success is a right answer."""
+        return self.suite in LOOKING
 
     @property
     def rate(self) -> Rate:
@@ -155,4 +163,5 @@ def summarise(
         flags=tuple(flags),
         adaptive_width=adaptive_width,
         adaptive_total=adaptive_total,
+        answers=answer_rates(results[0].suite, rows),
     )

@@ -12,8 +12,9 @@ from assets import gl
 from benchmarks.evaluate import Plan, Runner, error_result
 from benchmarks.journal import thumbnail_name, video_name
 from benchmarks.long_horizon import run_prompt
+from benchmarks.looking import make_looker
 from benchmarks.policies import make_policy
-from benchmarks.suites import asks_for_several
+from benchmarks.suites import LOOKING, asks_for_several
 from benchmarks.video import ThumbnailObserver, VideoObserver
 from datagen.playback import RENDERER, renderer
 from datagen.record import DemoRecorder
@@ -30,8 +31,10 @@ from policy.planner import Planner, make_planner
 def make_runner(plan: Plan) -> Runner:
     """Build what plays any episode of `plan`.
 
-    Raises whatever keeps the environment, the policy or (for films) the renderer from being made.
+    Raises whatever keeps the environment, the policy, the planner or (for films) the renderer from being made.
     """
+    if plan.suite in LOOKING:
+        return make_looker(plan)
     policy = make_policy(plan.policy, plan.agent, plan.checkpoint)
     can_draw = _can_draw(required=bool(plan.videos or policy.cameras or asks_for_several(plan.suite)))
     # A recording keeps every picture; else the policy alone decides which are worth drawing.

@@ -61,7 +61,7 @@ EMPTY_M = 0.005  # a target that has been lifted less has not been grasped
 PUSHED_M, TIPPED_DEG = 0.05, 15.0  # a missed grasp must leave the target standing about where it was
 LOST_M = 0.002  # lower than this, a target that was up is on the table again
 SLID_M = 0.1  # a lost one may come to lie so far from where it was
-GRIP = 0.08  # openings; see _lose
+GRIP = 0.08  # openings; see lose
 GIVE_WAY = (0.01, 0.03)  # openings per control step
 THUMB_TURN = 5  # of the six openings this one only turns the thumb to the other side
 _INWARDS = 0.98  # a ray at the very corner would pass by
@@ -168,7 +168,7 @@ def miss(script: Script, rng: np.random.Generator) -> bool:
     """Close the hand beside the target, find it empty and open it. False, and back where it was, if there is no way."""
     take, stage, start = script.take, script.stage, script.take.mark()
     aims = itertools.chain.from_iterable([aim] * MISS_DRAWS for aim in script.motions())
-    plans = (_beside(script, aim, rng) for aim in itertools.islice(aims, MISS_AIMS * MISS_DRAWS))
+    plans = (plan_beside(script, aim, rng) for aim in itertools.islice(aims, MISS_AIMS * MISS_DRAWS))
     for plan in itertools.islice((plan for plan in plans if plan is not None), MISHAP_TRIES):
         noticed = plan.reach_steps + CLOSE_STEPS + int(rng.integers(*NOTICE_STEPS))
         for action, phase in zip(plan.actions[:noticed], plan.phases, strict=False):
@@ -183,7 +183,7 @@ def miss(script: Script, rng: np.random.Generator) -> bool:
     return False
 
 
-def _beside(script: Script, aim: Plan, rng: np.random.Generator) -> Plan | None:
+def plan_beside(script: Script, aim: Plan, rng: np.random.Generator) -> Plan | None:
     """The grasp of `aim` short of the target and above it, as little as leaves it room to close on nothing."""
     angle, side = rng.uniform(*MISS_RAD), rng.uniform(-MISS_SIDE_RAD, MISS_SIDE_RAD)
     pose, scout = aim.grasp.hand_in_world, script.scout
@@ -209,7 +209,7 @@ def slip(script: Script, rng: np.random.Generator) -> bool:
     """
     take, start = script.take, script.take.mark()
     for plan in itertools.islice(script.motions(), MISHAP_TRIES):
-        lost_at = _lose(script, plan, rng)
+        lost_at = lose(script, plan, rng)
         if lost_at is not None:
             take.wrong_rows = len(take.rows)
             script.brake(plan, lost_at)
@@ -220,7 +220,7 @@ def slip(script: Script, rng: np.random.Generator) -> bool:
     return False
 
 
-def _lose(script: Script, plan: Plan, rng: np.random.Generator) -> int | None:
+def lose(script: Script, plan: Plan, rng: np.random.Generator) -> int | None:
     """Play `plan` with fingers that give way as soon as the target is up: the step at which it is down, or None."""
     take, stage, lift = script.take, script.stage, plan.reach_steps + CLOSE_STEPS
     for action, phase in zip(plan.actions[:lift], plan.phases, strict=False):

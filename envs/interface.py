@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import gymnasium
@@ -71,6 +71,10 @@ class Truth(ABC):
     def requests(self) -> Requests | None:
         """What a prompt for several objects still asks for; None where the episode has a single target."""
         return None
+
+    def target_put_away(self) -> bool:
+        """Whether the target has been put away; never in an episode that asks for no more than to hold it up."""
+        return False
 
 
 class GraspEnv(gymnasium.Env[Observation, np.ndarray]):
@@ -141,7 +145,10 @@ class Round:
 
 @dataclass(frozen=True)
 class EpisodeResult:
-    """One row of a benchmark. Every field but `wall_s` is a function of (episode, policy) alone."""
+    """One row of a benchmark. Every field but `wall_s` is a function of (episode, policy) alone.
+
+    Where no policy acts and a planner is asked, what was asked and answered stands in `measures`, plain JSON values.
+    """
 
     suite: str
     version: int
@@ -168,14 +175,17 @@ class EpisodeResult:
     # from the end of the shove until the target was up.
     shoved: bool | None = None
     recovery_s: float | None = None
+    measures: dict[str, Any] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain JSON values; what is said of rounds and of a shove only where there are any."""
+        """Plain JSON values; what is said of rounds, of a shove and of answers only where there are any."""
         values = asdict(self)
         if not self.rounds:
             del values["rounds"]
         if self.shoved is None:
             del values["shoved"], values["recovery_s"]
+        if not self.measures:
+            del values["measures"]
         return values
 
     @staticmethod

@@ -26,8 +26,8 @@ class Condition:
     target stands, x and y ranges in world (m, None: anywhere it may); place_name: what reports call it; alike: all
     neighbours are of the target's family; camera: how far the head camera is off, in cm and in degrees; shoved: the
     target is shoved while the hand reaches; pulled: the target's way over the near edge stays free; prompt: words that
-    ask for the first `relevant` objects, all of them drawn from the distribution's targets; the rest as in
-    envs.changes.
+    ask for the first `relevant` objects, all of them drawn from the distribution's targets; moment: the state about
+    which a planner is asked (benchmarks.moments), "" where a policy acts; the rest as in envs.changes.
     """
 
     looks: tuple[Look, ...] = (WHITE,)
@@ -45,6 +45,7 @@ class Condition:
     pulled: bool = False
     prompt: str = ""
     relevant: int = 1
+    moment: str = ""
 
 
 @dataclass(frozen=True)
@@ -81,15 +82,17 @@ class Part:
 
 @dataclass(frozen=True)
 class Mix:
-    """A suite made of parts, one after the other; beyond its size each part goes on where it stopped."""
+    """A suite made of parts, one after the other; in the next of its rounds, and beyond its size, each part goes on
+    where it stopped."""
 
     version: int
     parts: tuple[Part, ...]
+    rounds: int = 1
 
     @property
     def size(self) -> int:
         """How many episodes are published."""
-        return sum(part.count for part in self.parts)
+        return self.rounds * sum(part.count for part in self.parts)
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -130,7 +133,7 @@ def cell(name: str, suite: Distribution | Mix, index: int) -> Cell:
     """The cell of an index >= 0 of the suite `name`."""
     if isinstance(suite, Distribution):
         return Cell(name, suite, index)
-    round_, place = divmod(index, suite.size)
+    round_, place = divmod(index, suite.size // suite.rounds)
     for part in suite.parts:
         if place < part.count:
             return Cell(part.name, part.source, part.first + round_ * part.count + place)
@@ -168,6 +171,14 @@ FLAT_LOOKS = (WHITE, ("white", "disco"), ("wood", "white"), ("colourful_cloth", 
 FLAT_OBJECTS = 4
 LONG_HORIZON_SCENES = 24  # for each prompt
 ALIKE_OBJECTS = 5  # the smallest family has five unseen members
+PUBLISHED_OBJECTS = 6  # on the table, while the published planner was asked
+# Looks under which it was asked: no distraction, two backgrounds, two lightings.
+DISTRACTIONS: tuple[Look, ...] = (
+    WHITE, ("calibration_board", "white"), ("colourful_cloth", "white"), ("white", "lamp"), ("white", "disco"),
+)  # fmt: skip
+# Moment -> how many of every twenty questions are about it: is it held, is it done? Half are to be answered with yes.
+HELD_MOMENTS = {"held": 5, "beside": 1, "around": 1, "slipped": 1, "wrong": 1, "above": 1}
+DONE_MOMENTS = {"gone": 5, "untouched": 1, "moved": 2, "others": 2}
 
 
 def _under(tables: Sequence[str], lightings: Sequence[str]) -> tuple[Condition, ...]:
@@ -241,6 +252,19 @@ def _long_horizon() -> Mix:
     return Mix(1, tuple(parts))
 
 
+def _verdicts() -> Mix:
+    """Moments take turns, so that any stretch of the list has about as many of each."""
+    parts = (
+        Part(
+            f"planner_verdicts/{moment}",
+            Distribution(1, UNSEEN, UNSEEN, 10 * count, (Condition(objects=PUBLISHED_OBJECTS, moment=moment),)),
+            count,
+        )
+        for moment, count in (HELD_MOMENTS | DONE_MOMENTS).items()
+    )
+    return Mix(1, tuple(parts), rounds=10)
+
+
 @functools.cache
 def distributions() -> Mapping[str, Distribution | Mix]:
     """Name -> what it is drawn from, of every suite."""
@@ -257,6 +281,9 @@ def distributions() -> Mapping[str, Distribution | Mix]:
         "renderer_shift": _shift([Condition(renderer=FILAMENT)], 120),
         "disturbance": Distribution(1, UNSEEN, UNSEEN, 100, (Condition(shoved=True),)),
         "nonprehensile": _nonprehensile(library.FLAT_UNSEEN, UNSEEN, 144, [(look,) for look in FLAT_LOOKS]),
+        "planner_boxes": Distribution(
+            1, UNSEEN, UNSEEN, 150, tuple(Condition(looks=(look,), objects=PUBLISHED_OBJECTS) for look in DISTRACTIONS)
+        ),
         "train": Distribution(1, SEEN, SEEN, 2000, (Condition(looks=TRAIN_LOOKS),)),
         "train_shapes": Distribution(1, SHAPES, (*SEEN, *SHAPES), 2000, (Condition(looks=TRAIN_LOOKS),)),
         "nonprehensile_train": _nonprehensile(library.FLAT_SEEN, SEEN, 1000, [TRAIN_LOOKS]),
@@ -270,6 +297,7 @@ def distributions() -> Mapping[str, Distribution | Mix]:
         "baselines": _baselines(),
         "single_object": _single_object(),
         "long_horizon": _long_horizon(),
+        "planner_verdicts": _verdicts(),
         "smoke": mix(
             unseen_objects=4, seen_objects=2, unseen_backgrounds=3, unseen_lighting=3, density=3, adversarial=4,
             disturbance=1,

@@ -26,7 +26,8 @@ SIZES = {
     "unseen_objects": 360, "unseen_backgrounds": 618, "unseen_lighting": 309, "generalization": 1287,
     "seen_objects": 360, "baselines": 132, "single_object": 210, "long_horizon": 96, "density": 300, "adversarial": 100,
     "camera_shift": 300, "physics_shift": 300, "latency": 300, "renderer_shift": 120, "disturbance": 100, "smoke": 20,
-    "nonprehensile": 144, "train": 2000, "train_shapes": 2000, "nonprehensile_train": 1000,
+    "nonprehensile": 144, "planner_boxes": 150, "planner_verdicts": 200, "train": 2000, "train_shapes": 2000,
+    "nonprehensile_train": 1000,
 }  # fmt: skip
 every_suite = pytest.mark.parametrize("suite", SIZES)
 # Policies are trained and compared on these: not a bit of them may change under the same version.

@@ -41,6 +41,7 @@ class Planner(ABC):
 
     name: str
     privileged: tuple[str, ...] = ()  # ("planner",) where the answers come from ground truth
+    unread: int = 0  # questions so far whose replies could not be read, so that the defined outcome stood in
 
     @property
     def title(self) -> str:

@@ -46,9 +46,9 @@ class PrivilegedPlanner(Planner):
         return self._up() and self._truth().target_touched()
 
     def completed(self, initial: np.ndarray, head: np.ndarray, prompt: str) -> bool:
-        """Whether the target is up, where an episode asks for this one object; else whether nothing is left."""
+        """Whether the one object that an episode asks for is up or put away; of several, whether nothing is left."""
         asked = self._truth().requests()
-        return self._up() if asked is None else not asked.left
+        return self._up() or self._truth().target_put_away() if asked is None else not asked.left
 
     def understand(self, head: np.ndarray, prompt: str) -> Understanding:
         """One object, the target; or all that a prompt asks for, unless it is the whole table."""

@@ -148,6 +148,7 @@ class VlmPlanner(Planner):
                 raise
             finally:
                 self._log.write(files, planner=self.name, **record)
+        self.unread += 1
         if fallback is NO_FALLBACK:
             raise PlannerError(f"{request.name}: {1 + self.config.reasks} replies without an answer; {problem}")
         return fallback
