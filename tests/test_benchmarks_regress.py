@@ -14,8 +14,9 @@ from benchmarks.baseline import Episode, read_baseline, rounding, write_baseline
 from benchmarks.regress import by_rate, main
 from benchmarks.worker import make_runner
 
-EXPERT = Path(__file__).parent.parent / "benchmarks" / "baselines" / "expert.json"
-FEW = (8,)  # a quick one whose readings feel every planted fault
+BASELINES = Path(__file__).parent.parent / "benchmarks" / "baselines"
+EXPERT, SMALL = BASELINES / "expert.json", BASELINES / "small.json"
+FEW = (12,)  # a quick one whose readings feel every planted fault
 
 
 @pytest.fixture(autouse=True)
@@ -193,12 +194,14 @@ def test_rounding_is_the_same_each_time_and_follows_arithmetic(monkeypatch):
     assert rounding() != rounding.__wrapped__()
 
 
-def test_the_shipped_baseline_is_of_these_scenes():
+@pytest.mark.parametrize(("path", "policy"), [(EXPERT, "expert"), (SMALL, "default")])
+def test_the_shipped_baselines_are_of_these_scenes_and_policies(path, policy):
     from envs.episode import make_episode
 
-    shipped = read_baseline(EXPERT)
-    assert (shipped.policy, shipped.indices) == ("expert", tuple(range(12)))
-    for episode in shipped.episodes[:3]:
+    shipped = read_baseline(path)
+    assert (shipped.suite, shipped.policy, shipped.indices) == ("smoke", policy, tuple(range(20)))
+    assert regress.named(shipped.words()).checkpoint == shipped.checkpoint
+    for episode in shipped.episodes[::6]:
         assert make_episode(shipped.suite, episode.index, shipped.version).hash == episode.spec_hash
 
 
