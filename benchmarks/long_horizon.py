@@ -217,7 +217,9 @@ class _Prompt:
             return "planner"  # it went on and on
         rest = [i for i in range(len(self.episode.objects)) if i not in self.episode.relevant]
         disturbed = outcome.neighbour_disturbed(self.first_poses[rest], env.poses()[rest])
-        return "disturbed" if disturbed else "success"
+        carried = {each.target for each in self.rounds if each.cleared}
+        swept_away = any(self.episode.objects[i].object_id not in carried for i in self.episode.relevant)
+        return "disturbed" if disturbed or swept_away else "success"
 
 
 @contextmanager

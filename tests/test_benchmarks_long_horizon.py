@@ -29,6 +29,7 @@ from policy.planner.privileged import PrivilegedPlanner
 
 SUITE = "long_horizon"
 FOOD = 74  # an apple and a lemon, which the expert takes at the first try, and something else
+SWEPT = 61  # two bottles behind one another
 PLAN = Plan(suite=SUITE, version=1, policy="expert", hand="g0r")
 
 
@@ -71,6 +72,13 @@ def test_the_expert_puts_away_what_the_prompt_asks_for_and_nothing_else(env, don
         stages.TASKS: one, stages.ATTEMPTS: "1.00", stages.PROPOSAL: two, stages.BOX: two, stages.GRASP: two,
         stages.TRAY: two, stages.VERIFIED: two, stages.COMPLETION: two, **dict.fromkeys(stages.WITHIN, two),
     }  # fmt: skip
+
+
+def test_what_is_swept_into_the_tray_was_not_put_away_by_the_hand(env):
+    """Here the first bottle knocks the second one over the edge on its way."""
+    row = play(env, index=SWEPT)
+    assert [each.target for each in row.rounds if each.cleared] == ["spray_05"]
+    assert (row.outcome, row.success) == ("disturbed", True)
 
 
 def test_a_row_does_not_depend_on_what_was_played_before(done):
