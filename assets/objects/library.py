@@ -1,7 +1,7 @@
 """The object library: which families exist, who is seen and who is unseen, and how an id becomes an ObjectSpec."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,16 +16,35 @@ from assets.objects.types import PRACTICE_SPLIT, SEEN_SPLIT, UNSEEN_SPLIT, Draft
 
 @dataclass(frozen=True)
 class Family:
-    """A builder and its share of the library: members 0..seen-1 are seen, the next `unseen` ones unseen."""
+    """A builder and its share of the library: members 0..seen-1 are seen, the next `unseen` ones unseen.
+
+    practice: how many more there are for training alone, named with three digits.
+    """
 
     name: str
     build: Callable[[Draw], Draft]
     seen: int
     unseen: int
+    practice: int = 0
 
-    def ids(self) -> tuple[str, ...]:
-        """Ids of all members, seen first."""
-        return tuple(f"{self.name}_{i:02d}" for i in range(self.seen + self.unseen))
+    def ids(self, split: str | None = None) -> tuple[str, ...]:
+        """Ids of the members of a split, or of all: seen first, then unseen, then for practice."""
+        return self._by_split()[split] if split else tuple(i for ids in self._by_split().values() for i in ids)
+
+    def split_of(self, object_id: str) -> str:
+        """The split that a member belongs to."""
+        return next(split for split, ids in self._by_split().items() if object_id in ids)
+
+    @functools.cache  # noqa: B019  (families are few and live as long as the library)
+    def _by_split(self) -> dict[str, tuple[str, ...]]:
+        known = self.seen + self.unseen
+        ids = [f"{self.name}_{i:02d}" for i in range(known)]
+        more = tuple(f"{self.name}_{i:03d}" for i in range(known, known + self.practice))
+        return {SEEN_SPLIT: tuple(ids[: self.seen]), UNSEEN_SPLIT: tuple(ids[self.seen :]), PRACTICE_SPLIT: more}
+
+
+def _members(families: Sequence[Family], split: str) -> tuple[str, ...]:
+    return tuple(i for family in families for i in family.ids(split))
 
 
 # The split. Families with seen members first; the others are new to a policy that was trained on SEEN alone.
@@ -68,13 +87,11 @@ _TABLE = (
     Family("bowl", vessels.bowl, 0, 5),
 )
 FAMILIES: dict[str, Family] = {family.name: family for family in _TABLE}
-SEEN: tuple[str, ...] = tuple(i for f in _TABLE for i in f.ids()[: f.seen])
-UNSEEN: tuple[str, ...] = tuple(i for f in _TABLE for i in f.ids()[f.seen :])
+SEEN, UNSEEN = _members(_TABLE, SEEN_SPLIT), _members(_TABLE, UNSEEN_SPLIT)
 ALL: tuple[str, ...] = SEEN + UNSEEN
 # Shapes at random that stand in no test: only the suite train_shapes shows them.
-_SHAPE = Family("shape", random_shape, 0, 0)
-SHAPES: tuple[str, ...] = tuple(f"{_SHAPE.name}_{i:03d}" for i in range(1000))
-_SHAPE_IDS = frozenset(SHAPES)
+_SHAPE = Family("shape", random_shape, 0, 0, practice=1000)
+SHAPES = _SHAPE.ids()
 # Flat things, which must be pulled over the table's edge: a library of their own, for the suites nonprehensile alone.
 _FLAT_TABLE = (
     Family("book", flats.book, 5, 2),
@@ -89,16 +106,13 @@ _FLAT_TABLE = (
     Family("trivet", flats.trivet, 0, 2),
 )
 FLAT_FAMILIES: dict[str, Family] = {family.name: family for family in _FLAT_TABLE}
-FLAT_SEEN: tuple[str, ...] = tuple(i for f in _FLAT_TABLE for i in f.ids()[: f.seen])
-FLAT_UNSEEN: tuple[str, ...] = tuple(i for f in _FLAT_TABLE for i in f.ids()[f.seen :])
-_EVERY_FAMILY = FAMILIES | FLAT_FAMILIES
+FLAT_SEEN, FLAT_UNSEEN = _members(_FLAT_TABLE, SEEN_SPLIT), _members(_FLAT_TABLE, UNSEEN_SPLIT)
+_EVERY_FAMILY = FAMILIES | FLAT_FAMILIES | {_SHAPE.name: _SHAPE}
 
 
 def family_of(object_id: str) -> Family:
     """The family of an object id; raises KeyError that lists the choices for an unknown one."""
     name, _, number = object_id.rpartition("_")
-    if object_id in _SHAPE_IDS:
-        return _SHAPE
     if name not in _EVERY_FAMILY:
         raise KeyError(f"unknown object {object_id!r}; families are {sorted(_EVERY_FAMILY)}")
     if object_id not in _EVERY_FAMILY[name].ids():
@@ -122,10 +136,10 @@ def get_object(object_id: str) -> ObjectSpec:
     if imported.is_user_id(object_id):
         return imported.find(object_id).spec
     family = family_of(object_id)
-    if family is _SHAPE:
-        return finish(draft(object_id), object_id, family.name, PRACTICE_SPLIT)
-    split = SEEN_SPLIT if object_id in family.ids()[: family.seen] else UNSEEN_SPLIT
-    return finish(draft(object_id), object_id, family.name, split, _size_words(object_id))
+    split = family.split_of(object_id)
+    # Words for sizes compare with the whole family, of which there are too many to build for practice.
+    words = () if split == PRACTICE_SPLIT else _size_words(object_id)
+    return finish(draft(object_id), object_id, family.name, split, words)
 
 
 def finish(made: Draft, object_id: str, family: str, split: str, size_words: tuple[str, ...] = ()) -> ObjectSpec:
