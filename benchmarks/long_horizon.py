@@ -18,7 +18,7 @@ from envs.episode import EpisodeSpec
 from envs.home import homing_actions
 from envs.interface import GAVE_UP, HELD, SUCCESSES, EpisodeResult, Observation, Policy, Round
 from envs.long_horizon import Box, LongHorizonEnv
-from envs.rollout import Observer, attempt_seed, attempt_word
+from envs.rollout import Observer, attempt_seed, attempt_word, result_about
 from envs.tray import placing_actions
 from policy.planner.interface import Planner, PlannerError
 
@@ -45,15 +45,10 @@ def run_prompt(
     word = played.to_the_end()
     on_the_rest = [i for i in range(len(episode.objects)) if i not in episode.relevant]
     motion = np.linalg.norm(env.poses()[on_the_rest, :3] - played.first_poses[on_the_rest, :3], axis=1)
-    result = EpisodeResult(
-        suite=episode.suite,
-        version=episode.version,
-        index=episode.index,
-        spec_hash=episode.hash,
-        instruction=episode.instruction,
+    result = result_about(
+        episode,
         target="+".join(episode.objects[i].object_id for i in episode.relevant),
         family="several",
-        objects=len(episode.objects),
         outcome=word,
         success=word in SUCCESSES,
         attempts=1,

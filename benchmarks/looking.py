@@ -22,6 +22,7 @@ from datagen.stage import Stage
 from envs import spec
 from envs.episode import EpisodeSpec, make_episode
 from envs.interface import EpisodeResult, GraspEnv, Truth
+from envs.rollout import result_about
 from policy.planner import Box, Planner, PlannerError, planner_from
 
 RIGHT, WRONG = "success", "planner"  # words of the ladder
@@ -143,15 +144,10 @@ def _asked(planner: Planner, question: Callable[[], Any]) -> tuple[Any, bool]:
 def _row(episode: EpisodeSpec, stage: Stage, measures: dict[str, Any], began: float) -> EpisodeResult:
     word = RIGHT if measures["right"] else WRONG
     target = next(o for o in stage.scene.objects if o.id == episode.objects[0].object_id)
-    return EpisodeResult(
-        suite=episode.suite,
-        version=episode.version,
-        index=episode.index,
-        spec_hash=episode.hash,
-        instruction=episode.instruction,
+    return result_about(
+        episode,
         target=target.id,
         family=target.family,
-        objects=len(episode.objects),
         outcome=word,
         success=word == RIGHT,
         attempts=1,

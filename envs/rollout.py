@@ -68,15 +68,10 @@ def run_episode(
     recovery_s = None
     if words[-1] in SUCCESSES and shoved_s is not None:
         recovery_s = round(policy_s - env.progress.time_s + lift_s - shoved_s, 6)
-    result = EpisodeResult(
-        suite=episode.suite,
-        version=episode.version,
-        index=episode.index,
-        spec_hash=episode.hash,
-        instruction=episode.instruction,
+    result = result_about(
+        episode,
         target=target.id,
         family=target.family,
-        objects=len(episode.objects),
         outcome=words[-1],
         success=words[-1] in SUCCESSES,
         attempts=len(words),
@@ -94,6 +89,19 @@ def run_episode(
     for observer in observers:
         observer.on_end(env, result)
     return result
+
+
+def result_about(episode: EpisodeSpec, **told: Any) -> EpisodeResult:
+    """A row about an episode: what the episode itself says, and all that is `told` of how it went."""
+    return EpisodeResult(
+        suite=episode.suite,
+        version=episode.version,
+        index=episode.index,
+        spec_hash=episode.hash,
+        instruction=episode.instruction,
+        objects=len(episode.objects),
+        **told,
+    )
 
 
 def _late(policy: Policy, latency_ms: float, first: Observation) -> Callable[[Observation], np.ndarray]:
