@@ -11,10 +11,12 @@ import mujoco
 import numpy as np
 import tyro
 
+from assets import vulkan
 from benchmarks.errors import UsageError
 from benchmarks.journal import write_atomically
 from benchmarks.options import Options
 from benchmarks.policies import Entrant, entrant
+from benchmarks.suites import is_drawn_by_filament
 from benchmarks.summary import Summary
 from datagen.playback import renderer
 from datagen.versions import MUJOCO, installed, versions
@@ -42,8 +44,8 @@ class Episode:
 class Machine:
     """What must agree for two plays of an episode to agree to the last digit.
 
-    renderer: that of OpenGL where the policy has cameras, else ""; torch: its version for a trained controller, else
-    ""; rounding: see `rounding`.
+    renderer: that of OpenGL where the policy has cameras, with the Vulkan device where Filament draws, else "";
+    torch: its version for a trained controller, else ""; rounding: see `rounding`.
     """
 
     mujoco: str
@@ -90,10 +92,13 @@ def named(words: Sequence[str]) -> Entrant:
     return entrant(options.policy, options.agent)
 
 
-def this_machine(who: Entrant) -> Machine:
-    """What decides the last digit of what this policy does here."""
+def this_machine(who: Entrant, suite: str) -> Machine:
+    """What decides the last digit of what this policy does in a suite here."""
     torch = installed("torch") if who.checkpoint else ""
-    return Machine(versions()[MUJOCO], renderer() if who.cameras else "", torch, rounding())
+    drawn_by = renderer() if who.cameras else ""
+    if who.cameras and is_drawn_by_filament(suite):
+        drawn_by += f", Filament on {vulkan.load()}"
+    return Machine(versions()[MUJOCO], drawn_by, torch, rounding())
 
 
 def episode_of(result: EpisodeResult) -> Episode:
@@ -127,7 +132,7 @@ def baseline_of(summary: Summary, results: Sequence[EpisodeResult]) -> Baseline:
         checkpoint=summary.checkpoint,
         hand=summary.hand,
         attempts=summary.attempts,
-        machine=this_machine(who),
+        machine=this_machine(who, summary.suite),
         indices=tuple(row.index for row in rows),
         episodes=tuple(map(episode_of, rows)),
     )

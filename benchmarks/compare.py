@@ -15,10 +15,10 @@ from benchmarks.console import named_words
 from benchmarks.errors import UsageError
 from benchmarks.journal import MEDIA, read_results, thumbnail_name, video_name, write_atomically
 from benchmarks.pages import drawn
-from benchmarks.paired import Paired, bootstrap_interval, counted, mcnemar, verdict
+from benchmarks.paired import Paired, bootstrap_interval, counted, interval_words, mcnemar, verdict
 from benchmarks.report import EMBEDDED_BYTES, read_summary, rerun_command
 from benchmarks.statistics import Rate, rate
-from benchmarks.summary import Summary, scored
+from benchmarks.summary import Summary, repeated_targets, scored
 from envs.interface import OUTCOMES, EpisodeResult
 
 SHOWN = 60  # episodes with pictures on the page; all that differ stand in its table
@@ -95,6 +95,11 @@ class Comparison:
             f"{pairs.only_a} episodes succeeded with A alone, {pairs.only_b} with B alone, {pairs.both} with both, "
             f"{pairs.neither} with neither; exact McNemar p = {mcnemar(pairs):.2g}"
         )
+        rows = list(self.a.rows.values())
+        targets, worth = repeated_targets(rows, [self.b.rows[row.index].success - row.success for row in rows])
+        if targets:
+            words = interval_words(bootstrap_interval(pairs, size=worth))
+            notes.append(f"{targets} targets come up several times; for other targets too, B less A: {words} points")
         notes.append(f"they disagree in {100 * pairs.disagreement:.1f} % of the pairs (what benchmarks.power asks for)")
         if self.errors:
             notes.append(f"{self.errors} pairs left out: an episode was lost by our own fault in A or B (errors)")

@@ -128,6 +128,14 @@ def adaptive_words(summary: Summary) -> str:
     return f"{end}, {reached} {wish}; the interval holds in spite of looking on the way"
 
 
+def clustered_words(summary: Summary) -> str:
+    """What the rate says of targets that the suite has not got; "" where each of its targets comes up once."""
+    if summary.clustered_rate is None:
+        return ""
+    low, high = percent(summary.clustered_rate.low), percent(summary.clustered_rate.high)
+    return f"95 % interval {low} to {high} %: {summary.targets} targets, several episodes each"
+
+
 def recovery_words(summary: Summary) -> str:
     """How the policy did in the episodes in which the target was shoved, and how many came to no shove."""
     words = f"recovered {rate(summary.recovered, summary.shoved)}"
@@ -142,6 +150,8 @@ def summary_lines(summary: Summary) -> list[tuple[str, str]]:
     lines = [("right" if summary.looking else "success", str(summary.rate))]
     if summary.adaptive_width:
         lines.append(("stopped", adaptive_words(summary)))
+    if words := clustered_words(summary):
+        lines.append(("other targets", words))
     if summary.privileged:
         lines.append(("privileged", privileged_words(summary)))
     lines += [

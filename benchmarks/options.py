@@ -15,11 +15,12 @@ from benchmarks.shards import Shard, parse_shard
 from benchmarks.suites import DESCRIPTIONS, LOOKING, Suite
 from datagen.pool import NO_RAY, has_ray
 from envs.episode import USER_SUITE
+from envs.suites import TRAINING_SUITES
 from policy.build import DEFAULT, AgentOptions
 
 RUNS = Path("runs")
-ALL, NO_CLAIM = "all", ("train", "train_shapes", "nonprehensile_train")
-NOT_OF_ALL = (*NO_CLAIM, *LOOKING)  # "all" is all in which a policy is scored
+ALL = "all"  # in which a policy is scored
+NOT_OF_ALL = (*TRAINING_SUITES, *LOOKING)
 SEVERAL = "suites"  # what the folder of several suites is called in place of a suite
 COMMAND = ("python", "-m", "benchmarks.run")
 
@@ -29,8 +30,8 @@ class Options:
     """Score a policy on a suite of episodes that are the same for every policy."""
 
     suite: str
-    """Which episodes: unseen_objects, seen_objects, or user:NAME for an object of your own; several with commas
-    between them, or all."""
+    """Which episodes: unseen_objects, seen_objects, a JSON file, user:NAME for an object of your own; several with
+    commas between them, or all."""
     policy: str = DEFAULT
     """Who acts: default (the shipped controller), a controller's file, module:factory of your own policy, expert
     (privileged), random or hold-still. In planner_boxes and planner_verdicts nobody acts: name a --planner alone."""

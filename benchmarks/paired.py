@@ -64,18 +64,24 @@ def mcnemar_worse(lost: int, gained: int) -> float:
 
 
 def bootstrap_interval(
-    pairs: Paired, seed: int = SEED, confidence: float = CONFIDENCE, resamples: int = RESAMPLES
+    pairs: Paired,
+    seed: int = SEED,
+    confidence: float = CONFIDENCE,
+    resamples: int = RESAMPLES,
+    size: float | None = None,
 ) -> tuple[float, float]:
     """Bounds of B's rate less A's, as shares: percentiles over resampled pairs (Efron and Tibshirani 1993).
 
     To draw pairs is to draw the four counts from a multinomial. Half a pair is added to each count first, as Agresti
     and Min (2005, Statistics in Medicine 24) do: else two policies that never differed would be known to be equal
     without doubt, and the interval of few differences held the truth in 87 % only. Equal seeds give equal bounds.
+    size: how many independent pairs these are worth, where they are not independent; see `effective_size`.
     """
-    counts = np.array([pairs.both, pairs.only_a, pairs.only_b, pairs.neither]) + 0.5
-    drawn = np.random.default_rng(seed).multinomial(pairs.n, counts / counts.sum(), size=resamples)
+    worth = pairs.n if size is None else max(1, round(size))
+    counts = np.array([pairs.both, pairs.only_a, pairs.only_b, pairs.neither]) * (worth / pairs.n) + 0.5
+    drawn = np.random.default_rng(seed).multinomial(worth, counts / counts.sum(), size=resamples)
     tail = 50.0 * (1.0 - confidence)
-    low, high = np.percentile((drawn[:, 2] - drawn[:, 1]) / pairs.n, [tail, 100.0 - tail])
+    low, high = np.percentile((drawn[:, 2] - drawn[:, 1]) / worth, [tail, 100.0 - tail])
     return float(low), float(high)
 
 
@@ -86,7 +92,7 @@ def verdict(pairs: Paired, interval: tuple[float, float]) -> str:
     if ahead == "A":
         low, high = -high, -low
     points = f"{100 * abs(pairs.difference):.1f} points"
-    evidence = f"95 % interval {_number(low)} to {_number(high)}, {pairs.n} pairs"
+    evidence = f"{interval_words((low, high))}, {pairs.n} pairs"
     if mcnemar(pairs) < SIGNIFICANCE and low > 0:
         return f"{ahead} is better by {points}, {evidence}"
     if not pairs.difference:
@@ -94,5 +100,7 @@ def verdict(pairs: Paired, interval: tuple[float, float]) -> str:
     return f"no difference between A and B is shown: {ahead} is ahead of {behind} by {points}, {evidence}"
 
 
-def _number(share: float) -> str:
-    return f"{100 * share:.1f}".replace("-0.0", "0.0")
+def interval_words(interval: tuple[float, float]) -> str:
+    """The bounds of a difference in points, with one decimal."""
+    low, high = (f"{100 * bound:.1f}".replace("-0.0", "0.0") for bound in interval)
+    return f"95 % interval {low} to {high}"

@@ -141,7 +141,8 @@ def unlike(baseline: Baseline, summary: Summary) -> list[str]:
     """Why episodes of a run need not be the same to the last digit, in words; empty where they must."""
     policy, agent = summary.policy, tuple(summary.flags)
     who = named(["--suite", baseline.suite, "--policy", policy, *agent])
-    reasons = baseline.machine.differences(replace(this_machine(who), mujoco=summary.versions[MUJOCO]))
+    here = replace(this_machine(who, baseline.suite), mujoco=summary.versions[MUJOCO])
+    reasons = baseline.machine.differences(here)
     if who.checkpoint != baseline.checkpoint:
         reasons.append(f"the controller was {baseline.checkpoint or 'none'} and is {who.checkpoint or 'none'}")
     elif not who.checkpoint and policy != baseline.policy:

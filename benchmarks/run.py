@@ -10,6 +10,8 @@ from pathlib import Path
 import tyro
 from rich.console import Console
 
+from assets import vulkan
+from assets.gl import RenderingError
 from benchmarks.board import BOARD, write_board
 from benchmarks.console import print_board, print_stages, print_summary, progress
 from benchmarks.ending import Ending
@@ -30,7 +32,7 @@ from benchmarks.options import (
 from benchmarks.policies import Entrant, entrant, planner_words
 from benchmarks.report import publish, read_summary
 from benchmarks.stages import stages_of
-from benchmarks.suites import Suite, asks_for_several, get_suite
+from benchmarks.suites import Suite, asks_for_several, get_suite, is_drawn_by_filament
 from benchmarks.summary import success_rate, summarise
 from benchmarks.worker import make_runner
 from datagen import layout
@@ -97,6 +99,13 @@ def _run(options: Options, suite: Suite, policy: Entrant) -> _Run:
         options = replace(options, attempts=1)  # how often each object is tried is part of the protocol
         if policy.agent is None:  # the privileged planner takes the prompts apart
             policy = replace(policy, privileged=(*policy.privileged, "planner"))
+    if policy.cameras and options.engine == "local" and is_drawn_by_filament(suite.name):
+        try:
+            vulkan.load()
+        except RenderingError as fault:
+            raise UsageError(
+                f"what a policy sees in {suite.name} is drawn by Filament, which needs Vulkan: {fault}"
+            ) from fault
     return _Run(options, suite, policy, episodes, Ending(options.adaptive, episodes.indices))
 
 
@@ -205,10 +214,11 @@ def _asked(run: _Run) -> Asked:
     )
     if agent is None:
         return asked
+    asked = replace(asked, planner=agent.planner.name, planner_model=agent.planner.model)
+    if not run.policy.checkpoint:  # a planner that is asked alone
+        return asked
     return replace(
         asked,
-        planner=agent.planner.name,
-        planner_model=agent.planner.model,
         masks=agent.masks,
         masks_weights=agent.masks_weights or "",
         latency_ms=agent.latency_ms,

@@ -127,6 +127,28 @@ def _effective_size(shares: np.ndarray, n: np.ndarray, weights: np.ndarray, valu
     return value * (1 - value) * whole / ((whole - 1) * variance)
 
 
+def effective_size(clusters: Sequence[Hashable], values: Sequence[float]) -> float:
+    """How many independent values would tell as much of their mean as these, of which those of a cluster are alike.
+
+    clusters, values: of each episode, such as its target and whether it succeeded. It is the number of values by the
+    design effect, that is, by how much more the mean varies from one draw of clusters to another than from one draw
+    of single values; with few clusters it is smaller, because that is known badly then (Kish 1965, Survey Sampling;
+    Korn and Graubard 1998, Survey Methodology 24). Never more than there are values, and as many where all are equal,
+    which says nothing of how alike they are. Raises ValueError for fewer than two clusters.
+    """
+    kinds, codes = np.unique([str(cluster) for cluster in clusters], return_inverse=True)
+    if len(kinds) < 2:
+        raise ValueError(f"one cluster says nothing of others: {', '.join(kinds) or 'no values'}")
+    residuals, n, k = np.asarray(values, float) - np.mean(values), len(values), len(kinds)
+    if not residuals.any():
+        return float(n)
+    single = float(residuals @ residuals) / (n - 1) * n
+    together = float((np.bincount(codes, residuals) ** 2).sum()) * k / (k - 1)
+    tail = (1.0 + CONFIDENCE) / 2
+    certainty = float(special.stdtrit(n - 1, tail) / special.stdtrit(k - 1, tail)) ** 2
+    return n / max(1.0, together / single) * certainty
+
+
 def stratified_by(
     rows: Sequence[EpisodeResult], field: str, weights: Mapping[Hashable, float] | None = None
 ) -> Stratified:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from benchmarks.errors import UsageError
+from envs.changes import FILAMENT
 from envs.episode import LIST_SUFFIX, USER_SUITE, Listed, distribution, distributions
 from envs.interface import EpisodeError
 from envs.suites import HELD_MOMENTS, Cell, cell
@@ -132,6 +133,14 @@ def asks_for_several(name: str) -> bool:
     if isinstance(made, Listed):
         return any(episode.relevant for episode in made.episodes)
     return bool(cell(name, made, 0).condition.prompt)
+
+
+def is_drawn_by_filament(name: str) -> bool:
+    """Whether what a policy sees in a suite is drawn by Filament; of a list in a file, whether any of it is."""
+    made = distribution(name)
+    if isinstance(made, Listed):
+        return any(episode.changes.renderer == FILAMENT for episode in made.episodes)
+    return cell(name, made, 0).condition.renderer == FILAMENT
 
 
 def expert_minutes(suite: Suite, cores: int) -> float:

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from benchmarks.answers import answer_rates
-from benchmarks.statistics import Rate, rate, success_by_attempt
+from benchmarks.statistics import Rate, effective_size, rate, success_by_attempt, wilson_interval
 from benchmarks.suites import LOOKING
 from envs.interface import OUTCOMES, SUCCESSES, EpisodeResult
 
@@ -54,6 +54,10 @@ class Summary:
     adaptive_width: float = 0.0
     adaptive_total: int = 0
     answers: dict[str, Rate] = field(default_factory=dict)  # of a planner that was asked alone, see answer_rates
+    # Where targets come up several times: how many there are, and how many independent episodes those of the run are
+    # worth if targets too are taken as drawn; see benchmarks.statistics.effective_size. Else 0.
+    targets: int = 0
+    effective_n: float = 0.0
 
     @property
     def looking(self) -> bool:
@@ -64,6 +68,14 @@ class Summary:
     def rate(self) -> Rate:
         """The success rate with its interval: Wilson's, or that of the rule by which an adaptive run stopped."""
         return Rate(self.successes, self.n, self.ci_low, self.ci_high)
+
+    @property
+    def clustered_rate(self) -> Rate | None:
+        """The success rate with the interval over other targets too; None where each target comes up once."""
+        if not self.targets:
+            return None
+        low, high = wilson_interval(self.success_rate * self.effective_n, self.effective_n)
+        return Rate(self.successes, self.n, low, high)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
@@ -87,6 +99,18 @@ def success_rate(results: Sequence[EpisodeResult]) -> Rate:
     """The published success rate of some rows with its interval."""
     rows = scored(results)
     return rate(sum(r.success for r in rows), len(rows))
+
+
+def repeated_targets(rows: Sequence[EpisodeResult], values: Sequence[float]) -> tuple[int, float]:
+    """How many targets the rows have and what the values are worth (see `effective_size`), or (0, 0.0).
+
+    Nothing is said where each target comes up once, where there is a single one, or of prompts for several objects.
+    """
+    targets = [row.target for row in rows]
+    count = len(set(targets))
+    if not 1 < count < len(rows) or any(row.rounds for row in rows):
+        return 0, 0.0
+    return count, effective_size(targets, values)
 
 
 def by_family(results: Sequence[EpisodeResult]) -> list[Group]:
@@ -129,6 +153,7 @@ def summarise(
     lifts = [r.lift_s for r in rows if r.success and r.lift_s is not None]
     shoved = [r for r in rows if r.shoved]
     recoveries = [r.recovery_s for r in shoved if r.recovery_s is not None]
+    targets, effective_n = repeated_targets(rows, [r.success for r in rows])
     return Summary(
         suite=results[0].suite,
         version=results[0].version,
@@ -164,4 +189,6 @@ def summarise(
         adaptive_width=adaptive_width,
         adaptive_total=adaptive_total,
         answers=answer_rates(results[0].suite, rows),
+        targets=targets,
+        effective_n=round(effective_n, 3),
     )

@@ -19,8 +19,8 @@ from datagen.search import PHASES
 from envs import spec
 from envs.episode import USER_SUITE
 from envs.interface import OUTCOMES, SUCCESSES
+from envs.suites import TRAINING_SUITES
 
-TRAINING_SUITES = ("train", "train_shapes", "nonprehensile_train")
 LOSSLESS = "lossless"
 NO_RECOVERY = "none"
 SHIFTS = range(-2, 7)  # steps by which the state may follow the action, as far as we look

@@ -74,8 +74,11 @@ class Expert(Policy):
             self._go_home(observation)
             return
         self._branch.snapshot(env.data, env.servo)
-        find = pushing.find_plan if pushing.is_flat(env.scene.objects[0]) else find_plan
-        self.plan = find(self._branch, env.servo.reference_rad, self._rng, frozenset(self._failed))
+        arm_rad, failed = env.servo.reference_rad, frozenset(self._failed)
+        if pushing.is_flat(env.scene.objects[0]):
+            self.plan = pushing.find_plan(self._branch, arm_rad, failed)
+        else:
+            self.plan = find_plan(self._branch, arm_rad, self._rng, failed)
         if self.plan is None and self._stopped:
             self._go_home(observation)
             return

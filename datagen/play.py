@@ -16,7 +16,9 @@ from envs.sim import STATE_KIND
 
 MISHAPS = {"shove": shove, "miss": miss, "slip": slip}
 FAIL_FIRST = ("miss", "slip")  # of these, the first grasp is made to fail
-SUBSTITUTE = "shove"  # what happens where there is no room for another start, or no way to miss or to let slip
+# What happens where there is no room for another start, no way to miss or to let slip, or a flat target: that is
+# grasped at the edge of the table, from where it would slip into the tray.
+SUBSTITUTE = "shove"
 FEW_TRIALS = 8  # of grasps after a mishap
 
 
@@ -71,7 +73,7 @@ def _go_wrong(script: Script, job: Job) -> str:
         return NO_RECOVERY
     if job.recovery == "joints" and moved_start(script, job.rng("joints")):
         return "joints"
-    for kind in dict.fromkeys([job.recovery, SUBSTITUTE]):
+    for kind in [SUBSTITUTE] if script.flat else dict.fromkeys([job.recovery, SUBSTITUTE]):
         if kind in MISHAPS and MISHAPS[kind](script, job.rng(kind)):
             return kind
     return NO_RECOVERY

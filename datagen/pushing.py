@@ -71,12 +71,10 @@ def is_flat(target: ObjectSpec) -> bool:
     return z <= FLAT_M and min(x, y) >= SPAN_M
 
 
-def find_plan(
-    branch: Branch, arm_rad: np.ndarray, rng: np.random.Generator, avoid: frozenset[tuple[str, float]] = frozenset()
-) -> Plan | None:
+def find_plan(branch: Branch, arm_rad: np.ndarray, avoid: frozenset[tuple[str, float]] = frozenset()) -> Plan | None:
     """The first plan whose grasp will hold, else the best of those that may; None if there are none.
 
-    Arguments as for datagen.search.find_plan. Nothing is drawn from rng: the same scene leads to the same plan.
+    Arguments as for datagen.search.find_plan, without a generator: the same scene leads to the same plan.
     """
     best: tuple[float, Plan] | None = None
     for pull in itertools.islice(_pulls(branch, arm_rad), MAX_PULLS):

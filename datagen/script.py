@@ -2,7 +2,7 @@
 
 What is kept is one uninterrupted attempt, and that it succeeds is what the scene's own physics has shown. The first
 candidates are carried out as they come, for most of them hold; where they do not, later ones have to convince the
-scout, which is quicker, before they are carried out.
+scout, which is quicker, before they are carried out. Flat targets are taken as the expert takes them (datagen.pushing).
 """
 
 import itertools
@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from datagen import grasps
+from datagen import grasps, pushing
+from datagen.branch import Branch
 from datagen.habit import TURNED_OVER_COST, habitual
 from datagen.scout import CREEP_M, Scout, creep, tolerates
 from datagen.search import CLOSE_STEPS, LIFT, REACH, SLIDING_M, Plan, check_step, plan_motion
@@ -44,6 +45,7 @@ class Script:
         self._tolerance = tolerance
         self._habit = habit
         self.vain = 0  # grasps that were looked at, by the scout or for real, and not taken
+        self.flat = pushing.is_flat(take.stage.scene.objects[0])
 
     @property
     def stage(self) -> Stage:
@@ -83,8 +85,11 @@ class Script:
     def motions(self, brush: bool = False) -> Iterator[Plan]:
         """Motions from where the take stands, in order of preference; not yet known to hold. See `plan_motion`."""
         stage = self.stage
-        self.scout.snapshot(stage.data, stage.servo)
         arm_rad = stage.servo.reference_rad
+        if self.flat:
+            yield from () if brush else self._pulls(arm_rad)
+            return
+        self.scout.snapshot(stage.data, stage.servo)
         wanted, turned_over_cost = grasps.ranked(self.scout), 0.0
         if self._habit:
             wanted, turned_over_cost = itertools.chain(habitual(self.scout), wanted), TURNED_OVER_COST
@@ -93,8 +98,16 @@ class Script:
             if plan is not None:
                 yield plan
 
+    def _pulls(self, arm_rad: np.ndarray) -> Iterator[Plan]:
+        branch = Branch(self.stage.scene)
+        branch.snapshot(self.stage.data, self.stage.servo)
+        plan = pushing.find_plan(branch, arm_rad)
+        if plan is not None:
+            yield plan
+
     def _tolerates(self, plan: Plan) -> bool:
-        return self._tolerance is None or tolerates(self.scout, plan, self._tolerance)
+        # A pull ends at the edge wherever it began: there is no other place to test it with.
+        return self._tolerance is None or self.flat or tolerates(self.scout, plan, self._tolerance)
 
     def carry_out(self, plan: Plan) -> float:
         """Play a whole plan: how far (m) the target crept in the hand at last, inf unless it is a gentle success.

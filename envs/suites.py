@@ -14,6 +14,7 @@ Look = tuple[str, str]  # table, lighting
 Range = tuple[float, float]  # m, in world
 
 WHITE: Look = ("white", "white")
+TRAINING_SUITES = ("train", "train_shapes", "nonprehensile_train")  # no claim is made on them
 # Looks that training may show: the plain room and the training variants, never a look of the tests.
 TRAIN_LOOKS = tuple(itertools.product(("white", *TRAIN_TABLES), ("white", *TRAIN_LIGHTINGS)))
 

@@ -1,5 +1,6 @@
 """Two runs side by side: fair pairs only, words that follow the numbers, a page that needs no network."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -40,6 +41,17 @@ def test_the_better_one_is_named_with_points_interval_and_pairs(capsys):
     assert "1 episodes succeeded with A alone, 14 with B alone, 19 with both, 6 with neither" in printed
     assert "18 success → dropped" in printed
     assert headline in Path("a-vs-b.html").read_text()
+
+
+def test_targets_that_come_up_several_times_are_said_and_widen_the_interval():
+    a, b = ([replace(row, target=f"mug_{row.index // 4}") for row in rows_of(words)] for words in (A_WORDS, B_WORDS))
+    found = compare(finished("a", a), finished("b", b))
+    note = next(note for note in found.notes() if "come up several times" in note)
+    low, high = map(float, re.search(r"B less A: 95 % interval (\S+) to (\S+) points", note).groups())
+    assert note.startswith("10 targets")
+    assert low < 100 * found.interval[0] - 5
+    assert high > 100 * found.interval[1] + 5
+    assert not any("several times" in note for note in compare(finished("c", rows_of(A_WORDS)), Path("c")).notes())
 
 
 def test_the_other_way_round_the_other_letter_is_better():

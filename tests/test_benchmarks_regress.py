@@ -9,6 +9,7 @@ from fake_episodes import faulty, steady
 from fake_runs import finished, rows_of
 from planted import slippery, weak
 
+from assets import vulkan
 from benchmarks import regress
 from benchmarks.baseline import Episode, read_baseline, rounding, write_baseline
 from benchmarks.regress import by_rate, main
@@ -205,11 +206,19 @@ def test_the_shipped_baselines_are_of_these_scenes_and_policies(path, policy):
         assert make_episode(shipped.suite, episode.index, shipped.version).hash == episode.spec_hash
 
 
+def test_where_filament_draws_its_device_is_part_of_the_machine(monkeypatch):
+    monkeypatch.setattr(vulkan, "load", lambda: "a card")
+    shipped, expert = (regress.named(["--suite", "smoke", "--policy", who]) for who in ("default", "expert"))
+    assert regress.this_machine(shipped, "renderer_shift").renderer.endswith(", Filament on a card")
+    assert "Filament" not in regress.this_machine(shipped, "smoke").renderer
+    assert regress.this_machine(expert, "renderer_shift").renderer == ""
+
+
 @pytest.mark.parametrize(("factory", "code"), [(make_runner, 0), (slippery, 1), (weak, 1)])
 def test_a_planted_regression_is_caught_and_nothing_else(capsys, factory, code):
     """With real physics, on the machine that plays: half the friction, and a hand that is 20 % weaker."""
     shipped = read_baseline(EXPERT)
-    here = regress.this_machine(regress.named(shipped.words()))
+    here = regress.this_machine(regress.named(shipped.words()), shipped.suite)
     few = replace(shipped, indices=FEW, episodes=tuple(shipped.episodes[index] for index in FEW))
     if here != shipped.machine:
         pytest.skip(f"the baseline is of another machine: {'; '.join(shipped.machine.differences(here))}")

@@ -111,6 +111,21 @@ def test_recoveries_are_counted_over_the_episodes_that_came_to_a_shove(tmp_path)
     assert sorted(read_results(tmp_path), key=lambda row: row.index) == rows
 
 
+def test_targets_that_come_up_several_times_widen_the_interval():
+    rows = [fake_result(PLAN, index, word) for index, word in enumerate(["success"] * 60 + ["missed"] * 20)]
+    assert make_summary(rows).clustered_rate is None
+    again = make_summary([replace(row, target=f"mug_{row.index // 4}") for row in rows])
+    assert (again.targets, again.effective_n) == (20, pytest.approx(20, abs=3))
+    rate, wider = again.rate, again.clustered_rate
+    assert wider.low < rate.low - 0.08 < wider.high
+    assert wider.value == rate.value
+    words = dict(summary_lines(again))["other targets"]
+    assert (
+        words == f"95 % interval {100 * wider.low:.1f} to {100 * wider.high:.1f} %: 20 targets, several episodes each"
+    )
+    assert "other targets" not in dict(summary_lines(make_summary(rows)))
+
+
 def test_families_come_worst_first():
     ends = [("ball", "success"), ("mug", "missed"), ("can", "success"), ("can", "missed"), ("mug", "slipped")]
     rows = [replace(fake_result(PLAN, index, word), family=family) for index, (family, word) in enumerate(ends)]

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from fake_episodes import dies_at_birth, faulty, slow, steady, unbuildable
 
+from assets import vulkan
+from assets.gl import RenderingError
 from benchmarks.journal import EPISODES, TIMING
 from benchmarks.run import main
 
@@ -216,6 +218,18 @@ def test_folders_are_numbered_and_the_last_one_is_resumed():
     assert run("--episodes", "2") == 0
     assert run("--episodes", "3", "--resume") == 0
     assert [len(rows(f"runs/unseen_objects-expert-{n}")) for n in (1, 2)] == [2, 3]
+
+
+def test_without_vulkan_nothing_of_renderer_shift_is_begun_by_who_looks(capsys, monkeypatch):
+    def missing():
+        raise RenderingError("there is no Vulkan driver here")
+
+    monkeypatch.setattr(vulkan, "load", missing)
+    few = ("--suite", "renderer_shift", "--episodes", "2", "--workers", "1")
+    message = refused(capsys, *few, "--policy", "default")
+    assert "sees in renderer_shift is drawn by Filament, which needs Vulkan: there is no Vulkan driver here" in message
+    assert not Path("runs").exists()
+    assert run(*few) == 0  # the expert does not look
 
 
 def test_an_existing_file_of_demonstrations_is_not_written_over(capsys):

@@ -13,6 +13,7 @@ from benchmarks.evaluate import Plan, error_result
 from benchmarks.statistics import (
     clopper_pearson,
     duration,
+    effective_size,
     percent,
     rate,
     rates_by_attempt,
@@ -185,3 +186,49 @@ def test_durations_read_at_a_glance(seconds, words):
 
 def test_the_examples_in_the_docstrings_hold():
     assert doctest.testmod(statistics).failed == 0
+
+
+def test_clusters_of_one_are_worth_what_they_count():
+    assert effective_size(range(360), [True] * 310 + [False] * 50) == pytest.approx(360)
+    assert effective_size(["a", "a", "b", "b"], [True] * 4) == 4
+
+
+def test_clusters_of_equal_values_are_worth_one_value_each():
+    values = np.repeat([True] * 400 + [False] * 100, 6)
+    assert effective_size(np.repeat(np.arange(500), 6).tolist(), values) == pytest.approx(500, rel=0.01)
+
+
+def test_values_that_even_out_within_clusters_are_worth_no_more_than_they_count():
+    assert effective_size(list("aabbccdd") * 3, [True, False] * 12) <= 24
+
+
+@pytest.mark.parametrize("clusters", [[], ["a"] * 5])
+def test_one_cluster_says_nothing_of_others(clusters):
+    with pytest.raises(ValueError, match="one cluster says nothing of others"):
+        effective_size(clusters, [True] * len(clusters))
+
+
+@pytest.mark.parametrize(
+    ("clusters", "each", "mean", "alike"),
+    [
+        (103, 6, 0.85, 0.3),
+        (103, 3, 0.6, 0.5),
+        (36, 4, 0.8, 0.2),
+        (21, 10, 0.7, 0.2),
+        (18, 8, 0.8, 0.5),
+        (60, 5, 0.9, 0),
+    ],
+)
+def test_the_interval_over_clusters_holds_the_truth_where_wilsons_does_not(clusters, each, mean, alike):
+    """alike: correlation of two episodes of a cluster, whose rates are drawn from a beta distribution."""
+    rng, labels, held, naive = np.random.default_rng(0), np.repeat(np.arange(clusters), each).tolist(), 0, 0
+    for _ in range(1000):
+        scale = (1 - alike) / alike if alike else 1e9
+        rates = rng.beta(mean * scale, (1 - mean) * scale, clusters)
+        won = rng.random(clusters * each) < np.repeat(rates, each)
+        size, plain = effective_size(labels, won), rate(int(won.sum()), len(won))
+        low, high = wilson_interval(won.mean() * size, size)
+        held += low <= mean <= high
+        naive += plain.low <= mean <= plain.high
+    assert held / 1000 >= 0.93
+    assert (naive / 1000 < 0.9) == (alike > 0)

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import mujoco
 import numpy as np
 import pytest
 
@@ -9,11 +10,14 @@ from assets.objects import library
 from datagen import pushing, search
 from datagen.branch import Branch
 from datagen.expert import Expert
+from datagen.jobs import Request, make_job
+from datagen.play import play
+from datagen.stage import Stage
 from envs import spec
 from envs.episode import make_episode
 from envs.outcome import ATTEMPT_STEPS
 from envs.rollout import run_episode
-from envs.sim import SimEnv
+from envs.sim import STATE_KIND, SimEnv
 
 
 @pytest.fixture(scope="module")
@@ -61,13 +65,13 @@ def test_what_already_stands_out_is_taken_without_a_pull(env):
     pull = next(pushing._pulls(branch, env.servo.reference_rad))
     assert len(pull.actions) == 0
     assert pull.after is branch
-    plan = pushing.find_plan(branch, env.servo.reference_rad, np.random.default_rng(0))
+    plan = pushing.find_plan(branch, env.servo.reference_rad)
     assert plan.reach_steps < 130
 
 
 def test_the_same_scene_leads_to_the_same_plan_and_what_failed_is_avoided(env):
     branch = branch_of(env, make_episode("nonprehensile", 36))
-    first, again = (pushing.find_plan(branch, env.servo.reference_rad, np.random.default_rng(k)) for k in (0, 1))
+    first, again = (pushing.find_plan(branch, env.servo.reference_rad) for _ in range(2))
     np.testing.assert_array_equal(first.actions, again.actions)
     assert len(first.actions) == len(first.phases) < ATTEMPT_STEPS
     assert np.all(np.diff(first.phases) >= 0)
@@ -75,13 +79,13 @@ def test_the_same_scene_leads_to_the_same_plan_and_what_failed_is_avoided(env):
     assert first.phases[first.reach_steps] == search.CLOSE
     assert np.all((first.actions >= spec.ACTION_LOW) & (first.actions <= spec.ACTION_HIGH))
     failed = (first.grasp.template, first.grasp.azimuth_deg)
-    other = pushing.find_plan(branch, env.servo.reference_rad, np.random.default_rng(0), frozenset([failed]))
+    other = pushing.find_plan(branch, env.servo.reference_rad, frozenset([failed]))
     assert other is None or (other.grasp.template, other.grasp.azimuth_deg) != failed
 
 
 def test_out_of_reach_there_is_no_plan(env):
     branch = branch_of(env, alone_at(29, 0.75))
-    assert pushing.find_plan(branch, env.servo.reference_rad, np.random.default_rng(0)) is None
+    assert pushing.find_plan(branch, env.servo.reference_rad) is None
 
 
 @pytest.mark.parametrize(("index", "hand"), [(0, "g0r"), (77, "g0r"), (60, "rh56")])
@@ -92,3 +96,19 @@ def test_the_expert_pulls_grasps_and_holds(index, hand):
     assert result.outcome == "success"
     assert result.max_contact_force_n <= search.GENTLE_N
     assert result.slip_m < 0.03
+
+
+@pytest.mark.parametrize(("asked", "happened"), [("none", "none"), ("slip", "shove")])
+def test_demonstrations_of_flat_targets_pull_them_too(asked, happened):
+    request = Request(suite="nonprehensile_train", hold_s=1.0, tolerant=True)
+    stage = Stage(request.suite, request.hand, request.hold_s)
+    demonstrated = play(stage, request, replace(make_job(request, 0), recovery=asked))
+    data, closing = mujoco.MjData(stage.model), int(np.argmax(demonstrated.phases == search.CLOSE))
+    place_x = []
+    for row in (0, closing):
+        mujoco.mj_setState(stage.model, data, demonstrated.states[row], STATE_KIND)
+        place_x.append(stage.scene.object_poses(data)[0, 0])
+    stage.close()
+    assert demonstrated.success
+    assert demonstrated.recovery == happened
+    assert place_x[1] < place_x[0] - 0.05

@@ -10,7 +10,6 @@ import pytest
 from assets.looks.looks import TEST_LIGHTINGS, TEST_TABLES, TRAIN_LIGHTINGS, TRAIN_TABLES
 from assets.objects import library
 from benchmarks.errors import UsageError
-from benchmarks.options import NO_CLAIM
 from benchmarks.suites import AXES, DESCRIPTIONS, EXPERT_S, LEVELS, axis_levels, get_suite
 from envs import spec
 from envs.changes import Changes
@@ -20,7 +19,7 @@ from envs.placing import slid
 from envs.prompts import PROMPTS
 from envs.scene import build_scene
 from envs.sensing import Rig
-from envs.suites import PLACES, SUBSET, Cell, Mix, cell, spread
+from envs.suites import PLACES, SUBSET, TRAINING_SUITES, Cell, Mix, cell, spread
 
 SIZES = {
     "unseen_objects": 360, "unseen_backgrounds": 618, "unseen_lighting": 309, "generalization": 1287,
@@ -103,11 +102,11 @@ def test_it_has_its_size_and_builds_the_same_scenes_each_time(suite):
 
 @every_suite
 def test_targets_neighbours_and_looks_are_those_of_its_split(suite):
-    drawn = (TRAIN_TABLES, TRAIN_LIGHTINGS) if suite in NO_CLAIM else (TEST_TABLES, TEST_LIGHTINGS)
+    drawn = (TRAIN_TABLES, TRAIN_LIGHTINGS) if suite in TRAINING_SUITES else (TEST_TABLES, TEST_LIGHTINGS)
     for index in few(suite):
         episode, place = make_episode(suite, index), at(suite, index)
         ids = [o.object_id for o in episode.objects]
-        seen = suite in ("seen_objects", *NO_CLAIM) or (suite == "smoke" and place.name == "seen_objects")
+        seen = suite in ("seen_objects", *TRAINING_SUITES) or (suite == "smoke" and place.name == "seen_objects")
         seen |= place.name.endswith("/seen")
         practised = {"practice"} if suite == "train_shapes" else set()
         assert {library.get_object(i).split for i in ids} - practised <= {"seen" if seen else "unseen"}
@@ -121,7 +120,7 @@ def test_no_condition_of_any_test_mixes_with_training():
     of_training = {*TRAIN_TABLES, *TRAIN_LIGHTINGS}
     for suite, made in distributions().items():
         shown = {name for look in made.looks for name in look}
-        assert shown == {"white"} | of_training if suite in NO_CLAIM else not shown & of_training
+        assert shown == {"white"} | of_training if suite in TRAINING_SUITES else not shown & of_training
 
 
 @every_suite
