@@ -9,12 +9,14 @@ from pathlib import Path
 import pytest
 from fake_episodes import fake_result
 
+from benchmarks.axes import OBJECTS
 from benchmarks.console import summary_lines
 from benchmarks.errors import UsageError
 from benchmarks.evaluate import Plan, error_result
 from benchmarks.journal import EPISODES, MEDIA, Timing, read_results, thumbnail_name, video_name
 from benchmarks.pages import COLOURS
 from benchmarks.report import EMBEDDED_BYTES, main, outcome_bars, render, rerun_command
+from benchmarks.suites import LOOKING, axis_levels, get_suite, suite_names
 from benchmarks.summary import by_family, summarise
 from envs.interface import OUTCOMES
 
@@ -140,6 +142,17 @@ def test_the_privilege_is_said_in_the_first_line_and_only_where_there_is_one():
     assert "privileged: it reads the simulator" in first
     honest = render(make_summary(rows, policy="random", privileged=()), rows, Path("nowhere"), [])
     assert "privileged" not in honest
+
+
+@pytest.mark.parametrize("name", sorted(set(suite_names()) - set(LOOKING)))
+def test_every_suite_has_a_page_with_all_its_levels(tmp_path, name):
+    suite = get_suite(name)
+    plan = Plan(suite=name, version=suite.version, policy="expert", hand="g0r")
+    indices = range(0, suite.size, max(1, suite.size // 150))
+    rows = [fake_result(plan, index) for index in indices]
+    texts = Addresses(render(make_summary(rows), rows, tmp_path, [])).texts
+    levels = [axis_levels(suite, index) for index in indices]
+    assert {level for each in levels for axis, level in each.items() if axis != OBJECTS} <= set(texts)
 
 
 def test_the_page_loads_nothing_from_outside(tmp_path):
