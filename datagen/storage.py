@@ -182,7 +182,7 @@ class DemoFile:
         """Names of the episodes in the one file; [] where there is no such file. Raises StorageError for another."""
         if not self.path.exists():
             return []
-        with _opened(self.path) as file, naming(self.path, "the file", group):
+        with opened(self.path) as file, naming(self.path, "the file", group):
             _check_format(self.path, file)
             names = list(file.get(group, ()))
             strangers = [name for name in names if not re.fullmatch(r"demo_\d+", name)]
@@ -197,7 +197,7 @@ class DemoFile:
 
     def attribute(self, key: str) -> Any:
         """An attribute of the group `data` of the joined file."""
-        with _opened(self.path) as file, naming(self.path, DATA, key):
+        with opened(self.path) as file, naming(self.path, DATA, key):
             _check_format(self.path, file)
             return _attribute(self.path, DATA, file[DATA], key)
 
@@ -205,7 +205,7 @@ class DemoFile:
         """The table of jobs of the joined file: column -> values; empty where there is none."""
         if not self.path.exists():
             return {}
-        with _opened(self.path) as file, naming(self.path, "the file", "jobs"):
+        with opened(self.path) as file, naming(self.path, "the file", "jobs"):
             _check_format(self.path, file)
             return {key: _text(column) for key, column in file.get("jobs", {}).items()}
 
@@ -213,7 +213,7 @@ class DemoFile:
         """One episode. Raises StorageError naming the file, the episode and the key that is missing or damaged."""
         part = self.parts / f"{_PREFIX[group]}{name}.h5"
         path, where = (part, name) if part.exists() else (self.path, f"{group}/{name}")
-        with _opened(path) as file, naming(path, name, where):
+        with opened(path) as file, naming(path, name, where):
             if path == self.path:
                 _check_format(path, file)
             if where not in file:
@@ -226,7 +226,7 @@ class DemoFile:
         wanted = [(group, name, path) for group, known in sources.items() for name, path in known.items()]
         for number, (group, name, path) in enumerate(sorted(wanted, key=lambda row: (row[0], _number(row[1])))):
             show(number, len(wanted))
-            with _opened(path) as source:
+            with opened(path) as source:
                 where = f"{group}/{name}" if path == self.path else name
                 source.copy(where, file.require_group(group), name=name)
         show(len(wanted), len(wanted))
@@ -355,7 +355,8 @@ def naming(path: Path, name: str, key: str, where: str = "") -> Iterator[None]:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[h5py.File]:
+def opened(path: Path) -> Iterator[h5py.File]:
+    """The file, open for reading. Raises StorageError for one that is not there, or is none."""
     try:
         file = h5py.File(path, "r")
     except FileNotFoundError:

@@ -8,7 +8,6 @@ HDF5 itself, more slowly and to the same bits.
 
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,7 +15,7 @@ import h5py
 import numpy as np
 
 from datagen.chunks import StoredFrames
-from datagen.storage import FORMAT, StorageError
+from datagen.storage import FORMAT, StorageError, opened
 from envs import spec
 
 HORIZON = 64  # actions of one window, as the published controller predicts them
@@ -104,7 +103,7 @@ class WindowReader:
         self.path, self.images = Path(self.path), tuple(self.images)
         if self.horizon < 1:
             raise ValueError(f"a window needs at least one action, got horizon {self.horizon}")
-        with _opened(self.path) as file:
+        with opened(self.path) as file:
             self._entries = [
                 _entry(self.path, file, name, self.images) for name in _names(self.path, file, self.subset)
             ]
@@ -186,7 +185,7 @@ class WindowReader:
 
 def subset_names(path: Path, subset: str) -> list[str]:
     """Names of the demonstrations of a subset, in order of their index. Raises StorageError where there is no such."""
-    with _opened(path) as file:
+    with opened(path) as file:
         return _names(path, file, subset)
 
 
@@ -244,15 +243,3 @@ def _frames(where: str, group: h5py.Group, key: str) -> StoredFrames:
         return StoredFrames.of(dataset)
     except (OSError, RuntimeError, KeyError, ValueError) as fault:
         raise StorageError(f"{where}: {key!r} is missing or cannot be read ({fault})") from fault
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[h5py.File]:
-    try:
-        file = h5py.File(path, "r")
-    except FileNotFoundError:
-        raise StorageError(f"{path} does not exist") from None
-    except OSError as fault:
-        raise StorageError(f"{path} is no HDF5 file, or a damaged one ({fault})") from fault
-    with file:
-        yield file
