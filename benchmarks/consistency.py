@@ -36,7 +36,8 @@ from envs.episode import make_episode
 from envs.interface import DexClutterError, Observation
 from envs.sim import SimEnv
 from policy.build import DEFAULT, checkpoint_path
-from policy.masks.interface import Tracker, box_of, make_masks
+from policy.masks.interface import Tracker, box_of
+from policy.masks.sources import make_masks
 
 if TYPE_CHECKING:
     from policy.controller.insight import Insight  # imports torch

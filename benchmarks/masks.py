@@ -23,7 +23,8 @@ from envs.episode import make_episode
 from envs.interface import DexClutterError, EpisodeResult, Observation
 from envs.rollout import Observer, run_episode
 from envs.sim import SimEnv
-from policy.masks.interface import Tracker, box_of, make_masks
+from policy.masks.interface import Tracker, box_of
+from policy.masks.sources import make_masks
 
 CLEAR_SHARE = 0.6  # of the area that the target showed at first: at least this much makes a frame clear
 LEAST_VISIBLE_PX = 30  # of a picture of 640x480; a target that shows less is hidden, and there is nothing to find

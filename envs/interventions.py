@@ -1,58 +1,15 @@
-"""Carries out what an episode changes: objects and head camera in the model, and the shove while it runs."""
-
-import functools
-from dataclasses import replace
-from typing import TYPE_CHECKING
+"""What an episode does to the world while it runs: the shove."""
 
 import mujoco
 import numpy as np
 
-from assets.objects.finish import finished
-from assets.objects.types import ObjectSpec
 from envs import spec
-from envs.changes import Changes
-from envs.placing import SHOVE_STEPS, rotated, slid
-
-if TYPE_CHECKING:
-    from envs.scene import Scene
+from envs.placing import SHOVE_STEPS, slid
+from envs.scene import Scene
 
 PALM_IN_HAND = (0.0, 0.03, 0.12)  # the middle of what the hand closes around (m, hand frame)
 SHOVE_AFTER_STEPS = 6  # of an attempt: not before the hand is on its way, also where it begins near the target
 TOUCH_M = 0.001  # a shoved target stops before it lies deeper than this in anything
-HEAD_PARTS = "head_camera_shell"  # the housing that goes with the head camera
-
-
-def altered(object_spec: ObjectSpec, changes: Changes, table: str) -> ObjectSpec:
-    """The object as it looks and weighs in an episode; itself where nothing is changed.
-
-    Raises ValueError for a finish that the table top `table` does not allow.
-    """
-    seen = finished(object_spec, changes.finish, table)
-    return seen if changes.friction == changes.mass == 1.0 else _weighed(seen, changes.friction, changes.mass)
-
-
-@functools.lru_cache(maxsize=1024)
-def _weighed(object_spec: ObjectSpec, friction: float, mass: float) -> ObjectSpec:
-    return replace(
-        object_spec,
-        friction=object_spec.friction * friction,
-        mass_kg=object_spec.mass_kg * mass,
-        inertia_kg_m2=tuple(value * mass for value in object_spec.inertia_kg_m2),
-    )
-
-
-def shift_head_camera(world: mujoco.MjSpec, changes: Changes) -> None:
-    """Move and turn the head camera of a station, and its housing with it. The turn is about the camera's own place."""
-    move, turn = np.array(changes.head_move_m), rotated(changes.head_turn_rad)
-    if not (move.any() or any(changes.head_turn_rad)):
-        return
-    camera = world.camera(spec.HEAD)
-    eye = np.array(camera.pos)
-    for part in (camera, world.geom(HEAD_PARTS)):
-        pos, quat, matrix = np.array(part.pos), np.zeros(4), np.zeros(9)
-        mujoco.mju_quat2Mat(matrix, np.array(part.quat))
-        mujoco.mju_mat2Quat(quat, (turn @ matrix.reshape(3, 3)).ravel())
-        part.pos, part.quat = eye + turn @ (pos - eye) + move, quat
 
 
 def palm_in_world(data: mujoco.MjData) -> np.ndarray:
@@ -69,7 +26,7 @@ class Shover:
     come, SHOVE_STEPS once it is over.
     """
 
-    def __init__(self, scene: "Scene") -> None:
+    def __init__(self, scene: Scene) -> None:
         self._scene, self.steps, self.acted = scene, 0, False
         self._shove = scene.episode.changes.shove
 

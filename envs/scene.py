@@ -15,9 +15,9 @@ from assets.robots.hand import HandSpec
 from assets.robots.hands import get_hand
 from assets.robots.station import build_station
 from envs import spec
+from envs.altering import altered, shift_head_camera
 from envs.episode import EpisodeSpec
 from envs.interface import EpisodeError
-from envs.interventions import altered, shift_head_camera
 from envs.physics import set_options
 
 # What a geom belongs to, one bit each, so that a contact is classified by a single look-up; object i is OBJECT << i.

@@ -13,7 +13,7 @@ from tyro.conf import OmitArgPrefixes
 
 from envs.interface import DexClutterError, Policy
 from policy.agent import Agent, Controller
-from policy.masks.interface import MASKS, make_masks
+from policy.masks.sources import MASKS, make_masks
 from policy.planner import PLANNERS, PlannerConfig, planner_from
 from policy.timetable import Timetable
 

@@ -23,7 +23,8 @@ from envs.sim import SimEnv
 from policy import build
 from policy.agent import Agent
 from policy.build import AgentOptions
-from policy.masks.interface import box_of, make_masks
+from policy.masks.interface import box_of
+from policy.masks.sources import make_masks
 from policy.planner import make_planner
 
 SUITE = ("--suite", "unseen_objects")

@@ -23,7 +23,7 @@ from envs.interface import EpisodeResult
 from envs.long_horizon import LongHorizonEnv
 from envs.prompts import PROMPTS as ASKED
 from policy.agent import Agent
-from policy.masks.interface import make_masks
+from policy.masks.sources import make_masks
 from policy.planner import PlannerError
 from policy.planner.privileged import PrivilegedPlanner
 

@@ -9,10 +9,11 @@ import pytest
 from assets.objects import library
 from datagen.expert import Expert
 from envs import spec
+from envs.altering import HEAD_PARTS, altered
 from envs.changes import NONE, Changes, Shove
 from envs.episode import EpisodeSpec, make_episode
 from envs.interface import EpisodeError
-from envs.interventions import HEAD_PARTS, SHOVE_AFTER_STEPS, altered, palm_in_world
+from envs.interventions import SHOVE_AFTER_STEPS, palm_in_world
 from envs.placing import SHOVE_STEPS, rotated
 from envs.rollout import Observer, run_episode
 from envs.scene import Scene, build_scene

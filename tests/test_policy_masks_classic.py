@@ -12,7 +12,8 @@ pytest.importorskip("cv2")
 
 from policy.masks.classic import ClassicMasks
 from policy.masks.first_mask import first_mask
-from policy.masks.interface import box_of, make_masks
+from policy.masks.interface import box_of
+from policy.masks.sources import make_masks
 
 WIDTH, HEIGHT = 640, 480
 ROWS, COLUMNS = np.ogrid[:HEIGHT, :WIDTH]
@@ -191,7 +192,7 @@ def test_masks_handed_out_belong_to_the_caller():
 
 def test_nothing_heavy_is_loaded():
     code = (
-        "import sys; from policy.masks.interface import make_masks; make_masks('classic');"
+        "import sys; from policy.masks.sources import make_masks; make_masks('classic');"
         "sys.exit(', '.join({'mujoco', 'torch', 'transformers'} & sys.modules.keys()) or None)"
     )
     root = Path(__file__).parent.parent

@@ -9,7 +9,8 @@ import pytest
 
 from envs.interface import DexClutterError, Truth
 from policy.masks import interface
-from policy.masks.interface import MASKS, MaskError, Tracker, box_of, check_box, make_masks
+from policy.masks.interface import MaskError, Tracker, box_of, check_box
+from policy.masks.sources import MASKS, make_masks
 
 HEAD = np.zeros((48, 64, 3), np.uint8)
 BOX = (10.0, 10.0, 30.0, 25.0)
@@ -158,7 +159,7 @@ def test_privileged_masks_need_a_simulation_and_its_size():
 
 def test_names_and_checks_load_neither_opencv_nor_torch():
     code = (
-        "import sys; from policy.masks.interface import make_masks; import policy.masks.noise;"
+        "import sys; from policy.masks.sources import make_masks; import policy.masks.noise;"
         "make_masks('privileged');"
         "sys.exit(', '.join({'mujoco', 'torch', 'cv2', 'transformers'} & sys.modules.keys()) or None)"
     )

@@ -10,7 +10,8 @@ transformers = pytest.importorskip("transformers")
 
 from safetensors.torch import load_file, save_file  # noqa: E402
 
-from policy.masks.interface import MaskError, make_masks  # noqa: E402
+from policy.masks.interface import MaskError  # noqa: E402
+from policy.masks.sources import make_masks  # noqa: E402
 
 SIDE, WIDE = 128, 128  # the memory has 64 channels, and transformers wants the rest to be wider
 BOX = (40.0, 30.0, 90.0, 80.0)
