@@ -6,6 +6,7 @@ jobs finish; closing the iterator ends the workers.
 """
 
 import ctypes
+import faulthandler
 import functools
 import importlib.util
 import multiprocessing
@@ -31,6 +32,7 @@ from envs.interface import DexClutterError
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"), "1")
 JOB_LIMIT_S = 900.0  # wall time; a job takes seconds, so a worker that is silent this long hangs
 RAY_RETRIES = 10  # of a job whose worker or node died
+_STDERR = 2  # as a file descriptor: Ray puts an object that has none in place of sys.stderr
 NO_RAY = "--engine ray needs Ray: install this package with the extra 'ray'"
 _POLL_S = 1.0
 _DIE_WITH_PARENT = 1  # Linux: prctl(PR_SET_PDEATHSIG)
@@ -256,8 +258,10 @@ def cluster_cores(address: str | None) -> int:
     return max(1, int(_cluster(address).cluster_resources().get("CPU", 1)))
 
 
-def run_ray(work: Work, indices: Sequence[int], address: str | None) -> Generator[Any, None, None]:
-    """Yield one result per index from a Ray cluster. A job whose worker or node died is played elsewhere.
+def run_ray(
+    work: Work, indices: Sequence[int], address: str | None, limit_s: float = JOB_LIMIT_S
+) -> Generator[Any, None, None]:
+    """Yield one result per index from a Ray cluster. A job that hung, or whose worker died, is played elsewhere.
 
     address: of a running cluster, or None for one of this machine's own.
     Raises WorkerError where the cluster does not answer or no player can be built.
@@ -273,7 +277,7 @@ def run_ray(work: Work, indices: Sequence[int], address: str | None) -> Generato
             # As many again as there are cores wait at the workers; more would only fill the memory of the nodes.
             while queue and len(out) < 2 * cluster_cores(address):
                 index = queue.popleft()
-                out[play.remote(packed, index)] = index
+                out[play.remote(packed, index, limit_s)] = index
             ready, _ = ray.wait(list(out), num_returns=1, timeout=_POLL_S)
             for task in ready:
                 kind, value = _collected(ray.get, task)
@@ -305,11 +309,15 @@ def _collected(get: Callable, task: object) -> tuple[str, Any]:
         return "lost", f"the cluster lost the job: {fault}"
 
 
-def _play_packed(packed: bytes, index: int) -> tuple[str, Any]:
+def _play_packed(packed: bytes, index: int, limit_s: float) -> tuple[str, Any]:
+    # Nobody looks at the clock of a worker elsewhere, so one that hangs ends itself; its log says where it hung.
+    faulthandler.dump_traceback_later(limit_s, exit=True, file=_STDERR)
     try:
         return _player(packed).play(index)
     except WorkerError as fault:
         return "stop", str(fault)
+    finally:
+        faulthandler.cancel_dump_traceback_later()
 
 
 @functools.lru_cache(maxsize=1)
