@@ -15,6 +15,7 @@ from benchmarks.errors import UsageError
 from benchmarks.evaluate import Plan, error_result
 from benchmarks.journal import EPISODES, MEDIA, Timing, read_results, thumbnail_name, video_name
 from benchmarks.pages import COLOURS
+from benchmarks.published import BY_LEVEL
 from benchmarks.report import EMBEDDED_BYTES, main, outcome_bars, render, rerun_command
 from benchmarks.suites import LOOKING, axis_levels, get_suite, suite_names
 from benchmarks.summary import by_family, summarise
@@ -153,6 +154,12 @@ def test_every_suite_has_a_page_with_all_its_levels(tmp_path, name):
     texts = Addresses(render(make_summary(rows), rows, tmp_path, [])).texts
     levels = [axis_levels(suite, index) for index in indices]
     assert {level for each in levels for axis, level in each.items() if axis != OBJECTS} <= set(texts)
+
+
+@pytest.mark.parametrize("name", BY_LEVEL)
+def test_every_published_level_is_one_of_the_suite(name):
+    suite = get_suite(name)
+    assert set(BY_LEVEL[name]) <= {level for index in range(suite.size) for level in axis_levels(suite, index).values()}
 
 
 def test_the_page_loads_nothing_from_outside(tmp_path):
