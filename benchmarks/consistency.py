@@ -2,11 +2,11 @@
 
 Scenes of a suite are dressed in every look in turn; objects and robot stand still. Beside the plain room, each has:
 
-features   cosine of the visual features of the head view, cell by cell: 1 is the same
-target     the same, in the cells that the target touches
-masks      IoU of the masks that --masks finds from the true box with the true mask
-attention  share of the head view's attention that falls on the target's cells, whose share of the view is beside it
-chunk      distance of the flange between the two predicted chunks, over the steps that are carried out, in cm
+- features: cosine of the visual features of the head view, cell by cell: 1 is the same
+- target: the same, in the cells that the target touches
+- masks: IoU of the masks that --masks finds from the true box with the true mask
+- attention: share of the head view's attention that falls on the target's cells, whose share of the view is beside it
+- chunk: distance of the flange between the two predicted chunks, over the steps that are carried out, in cm
 
 Published for DexGraspVLA as a picture of one scene (its figure 4); here with numbers.
 """
