@@ -104,11 +104,12 @@ def success_rate(results: Sequence[EpisodeResult]) -> Rate:
 def repeated_targets(rows: Sequence[EpisodeResult], values: Sequence[float]) -> tuple[int, float]:
     """How many targets the rows have and what the values are worth (see `effective_size`), or (0, 0.0).
 
-    Nothing is said where each target comes up once, where there is a single one, or of prompts for several objects.
+    Nothing is said where each target comes up once, where there is a single one, of prompts for several objects, and
+    where all values are equal, since that does not tell how alike those of a target are.
     """
     targets = [row.target for row in rows]
     count = len(set(targets))
-    if not 1 < count < len(rows) or any(row.rounds for row in rows):
+    if not 1 < count < len(rows) or len(set(values)) == 1 or any(row.rounds for row in rows):
         return 0, 0.0
     return count, effective_size(targets, values)
 

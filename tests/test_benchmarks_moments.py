@@ -69,6 +69,13 @@ def test_what_is_held_hangs_in_the_hand_and_stays_there_for_the_twenty_seconds_o
     assert info["outcome"] in SUCCESSES
 
 
+def test_where_the_expert_finds_no_grasp_an_untested_one_is_lifted(stage, monkeypatch):
+    monkeypatch.setattr("benchmarks.moments.find_plan", lambda *_: None)
+    moment = made(stage, FIRST["held"])
+    assert moment.facts.held
+    assert moment.stage.outcome is None
+
+
 def test_the_wrong_object_is_held_while_the_right_one_stands_untouched(stage):
     moment = made(stage, FIRST["wrong"])
     episode = make_episode(VERDICTS, FIRST["wrong"])

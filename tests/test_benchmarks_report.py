@@ -127,6 +127,8 @@ def test_targets_that_come_up_several_times_widen_the_interval():
         words == f"95 % interval {100 * wider.low:.1f} to {100 * wider.high:.1f} %: 20 targets, several episodes each"
     )
     assert "other targets" not in dict(summary_lines(make_summary(rows)))
+    alike = [fake_result(PLAN, index, "success") for index in range(80)]
+    assert make_summary([replace(row, target=f"mug_{row.index // 4}") for row in alike]).clustered_rate is None
 
 
 def test_families_come_worst_first():
