@@ -295,8 +295,10 @@ def _cluster(address: str | None) -> ModuleType:
     import ray  # an extra: nothing else needs it
 
     if not ray.is_initialized():
+        # Without any address Ray would look for the cluster that was started here last, also where that has crashed.
+        address = address or os.environ.get("RAY_ADDRESS")
         try:
-            ray.init(address=address, log_to_driver=False, include_dashboard=False)
+            ray.init(address=address or "local", log_to_driver=False, include_dashboard=False)
         except Exception as fault:  # a plain one, too, when it has not started in time
             raise WorkerError(f"Ray cannot be reached at {address or 'this machine'} ({fault})") from fault
     return ray

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -62,7 +63,8 @@ def refused(capsys, *folders: str) -> str:
 def on_ray(runs: dict[str, str], *words: str) -> tuple[dict[str, int], str]:
     """Exit codes of some runs, folder -> factory, on one cluster of Ray's own, and what they say.
 
-    In a process of its own: Ray aborts in one that has loaded CoACD, as other tests do.
+    In a process of its own: Ray aborts in one that has loaded CoACD, as other tests do. Beside it lies what a cluster
+    leaves behind that has crashed: nobody shall wait for that one.
     """
     code = (
         "import json, sys, fake_episodes, benchmarks.worker\nfrom benchmarks.run import main\n"
@@ -70,13 +72,18 @@ def on_ray(runs: dict[str, str], *words: str) -> tuple[dict[str, int], str]:
         "codes = {out: main([*words, '--out', out], eval(factory)) for out, factory in runs.items()}\n"
         "print(json.dumps(codes))"
     )
-    environment = os.environ | {
-        "PYTHONPATH": os.pathsep.join(map(str, (ROOT, ROOT / "tests"))),
-        "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-    }
-    ended = subprocess.run(
-        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False, timeout=RAY_LIMIT_S
-    )
+    command = [sys.executable, "-c", code]
+    with tempfile.TemporaryDirectory(prefix="r", ignore_cleanup_errors=True) as home:  # short, for the names of sockets
+        Path(home, "ray").mkdir()
+        Path(home, "ray", "ray_current_cluster").write_text("192.0.2.1:6379")
+        environment = os.environ | {
+            "PYTHONPATH": os.pathsep.join(map(str, (ROOT, ROOT / "tests"))),
+            "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+            "RAY_TMPDIR": home,
+        }
+        ended = subprocess.run(
+            command, env=environment, capture_output=True, text=True, check=False, timeout=RAY_LIMIT_S
+        )
     assert ended.returncode == 0, ended.stderr[-3000:]
     return json.loads(ended.stdout.splitlines()[-1]), ended.stderr
 
