@@ -99,7 +99,7 @@ class Comparison:
         targets, worth = repeated_targets(rows, [self.b.rows[row.index].success - row.success for row in rows])
         if targets:
             words = interval_words(bootstrap_interval(pairs, size=worth))
-            notes.append(f"{targets} targets come up several times; for other targets too, B less A: {words} points")
+            notes.append(f"{targets} targets in {pairs.n} pairs; for other targets too, B less A: {words} points")
         notes.append(f"they disagree in {100 * pairs.disagreement:.1f} % of the pairs (what benchmarks.power asks for)")
         if self.errors:
             notes.append(f"{self.errors} pairs left out: an episode was lost by our own fault in A or B (errors)")

@@ -133,7 +133,7 @@ def clustered_words(summary: Summary) -> str:
     if summary.clustered_rate is None:
         return ""
     low, high = percent(summary.clustered_rate.low), percent(summary.clustered_rate.high)
-    return f"95 % interval {low} to {high} %: {summary.targets} targets, several episodes each"
+    return f"95 % interval {low} to {high} %: {summary.targets} targets in {summary.n} episodes"
 
 
 def recovery_words(summary: Summary) -> str:

@@ -154,7 +154,8 @@ def summarise(
     lifts = [r.lift_s for r in rows if r.success and r.lift_s is not None]
     shoved = [r for r in rows if r.shoved]
     recoveries = [r.recovery_s for r in shoved if r.recovery_s is not None]
-    targets, effective_n = repeated_targets(rows, [r.success for r in rows])
+    # An interval of an adaptive run makes up for looking on the way, which this one would not.
+    targets, effective_n = (0, 0.0) if adaptive_width else repeated_targets(rows, [r.success for r in rows])
     return Summary(
         suite=results[0].suite,
         version=results[0].version,

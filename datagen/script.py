@@ -83,7 +83,10 @@ class Script:
         return False
 
     def motions(self, brush: bool = False) -> Iterator[Plan]:
-        """Motions from where the take stands, in order of preference; not yet known to hold. See `plan_motion`."""
+        """Motions from where the take stands, in order of preference; not yet known to hold. See `plan_motion`.
+
+        Of a flat target there is one at most, which has been tried out.
+        """
         stage = self.stage
         arm_rad = stage.servo.reference_rad
         if self.flat:

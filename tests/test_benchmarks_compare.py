@@ -46,12 +46,12 @@ def test_the_better_one_is_named_with_points_interval_and_pairs(capsys):
 def test_targets_that_come_up_several_times_are_said_and_widen_the_interval():
     a, b = ([replace(row, target=f"mug_{row.index // 4}") for row in rows_of(words)] for words in (A_WORDS, B_WORDS))
     found = compare(finished("a", a), finished("b", b))
-    note = next(note for note in found.notes() if "come up several times" in note)
+    note = next(note for note in found.notes() if "other targets" in note)
     low, high = map(float, re.search(r"B less A: 95 % interval (\S+) to (\S+) points", note).groups())
-    assert note.startswith("10 targets")
+    assert note.startswith("10 targets in 40 pairs")
     assert low < 100 * found.interval[0] - 5
     assert high > 100 * found.interval[1] + 5
-    assert not any("several times" in note for note in compare(finished("c", rows_of(A_WORDS)), Path("c")).notes())
+    assert not any("other targets" in note for note in compare(finished("c", rows_of(A_WORDS)), Path("c")).notes())
 
 
 def test_the_other_way_round_the_other_letter_is_better():

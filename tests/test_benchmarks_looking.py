@@ -63,6 +63,8 @@ def test_the_simulation_itself_is_always_right_and_the_run_says_that_nobody_acts
         assert [(row["outcome"], row["measures"]["right"]) for row in found] == [("success", True)] * 5
         assert (summary.policy, summary.privileged, summary.title) == ("none", ("planner",), "none, planner privileged")
         assert (summary.successes, summary.n) == (5, 5)
+        asked = json.loads((privileged / suite / "run.json").read_text())
+        assert (asked["planner"], asked["masks"], asked["device"]) == ("privileged", "", "")
         told = dict(summary_lines(summary))
         assert told["privileged"] == "the planner is ground truth: a check of the benchmark, no rival"
         assert "clean success" not in told

@@ -123,10 +123,10 @@ def test_targets_that_come_up_several_times_widen_the_interval():
     assert wider.low < rate.low - 0.08 < wider.high
     assert wider.value == rate.value
     words = dict(summary_lines(again))["other targets"]
-    assert (
-        words == f"95 % interval {100 * wider.low:.1f} to {100 * wider.high:.1f} %: 20 targets, several episodes each"
-    )
+    assert words == f"95 % interval {100 * wider.low:.1f} to {100 * wider.high:.1f} %: 20 targets in 80 episodes"
     assert "other targets" not in dict(summary_lines(make_summary(rows)))
+    early = make_summary([replace(row, target=f"mug_{row.index // 4}") for row in rows], adaptive_width=0.2)
+    assert early.clustered_rate is None
     alike = [fake_result(PLAN, index, "success") for index in range(80)]
     assert make_summary([replace(row, target=f"mug_{row.index // 4}") for row in alike]).clustered_rate is None
 
@@ -156,6 +156,13 @@ def test_every_suite_has_a_page_with_all_its_levels(tmp_path, name):
     texts = Addresses(render(make_summary(rows), rows, tmp_path, [])).texts
     levels = [axis_levels(suite, index) for index in indices]
     assert {level for each in levels for axis, level in each.items() if axis != OBJECTS} <= set(texts)
+
+
+def test_published_levels_are_said_to_be_of_the_first_attempt_where_ours_are_not(tmp_path):
+    plan = Plan(suite="unseen_lighting", version=get_suite("unseen_lighting").version, policy="expert", hand="g0r")
+    rows = [fake_result(plan, index) for index in range(12)]
+    assert "real robot, first attempt" not in render(make_summary(rows), rows, tmp_path, [])
+    assert "real robot, first attempt" in render(make_summary(rows, attempts=3), rows, tmp_path, [])
 
 
 @pytest.mark.parametrize("name", BY_LEVEL)

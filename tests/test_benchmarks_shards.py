@@ -21,7 +21,7 @@ from benchmarks.shards import Shard, parse_shard
 ROOT = Path(__file__).parent.parent
 UNSEEN = ("--suite", "unseen_objects", "--policy", "expert", "--workers", "1")
 FEW = ("--first", "2", "--episodes", "3", "--video", "1")
-RAY_LIMIT_S = 500  # a machine that is busy otherwise takes minutes to start a cluster
+RAY_LIMIT_S = 200
 
 
 @pytest.fixture(autouse=True)

@@ -17,7 +17,7 @@ from datagen.storage import DemoFile
 ROOT = Path(__file__).parent.parent
 WORDS = ["--hold-seconds", "1", "--recovery", "0", "--cameras", "none"]
 EPISODES = 6
-LIMIT_S = 500  # a machine that is busy otherwise takes minutes to start a cluster
+LIMIT_S = 200
 
 pytestmark = pytest.mark.slow
 
